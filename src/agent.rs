@@ -1,0 +1,1 @@
+//! The agent: config, stack, link, local listeners.

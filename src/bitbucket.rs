@@ -1,0 +1,1 @@
+//! The REST adapter for Bitbucket Data Center.

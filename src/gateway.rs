@@ -1,0 +1,1 @@
+//! The cloud side: accepts agents, authenticates callers, routes their calls.

@@ -1,0 +1,12 @@
+//! What every process needs and no command knows: tasks that drain, backoff, keys, secrets, settings, telemetry.
+
+pub mod backoff;
+pub mod key;
+pub mod secret;
+pub mod settings;
+pub mod tasks;
+pub mod telemetry;
+pub mod watch;
+
+pub use key::Key;
+pub use tasks::Tasks;

@@ -1,0 +1,1 @@
+//! Secrets that live in files and rotate.

@@ -1,0 +1,158 @@
+//! Tasks that a drain waits for.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::Instrument as _;
+
+/// The one place that spawns; clones share the same set of tasks.
+///
+/// A drain has two steps: [`Tasks::begin_drain`] asks every task to finish, [`Tasks::finish`] waits for them and cuts
+/// what is left when the grace is over. [`Tasks::group`] makes a set of its own that the whole still waits for.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    parents: Vec<TaskTracker>,
+    drain: CancellationToken,
+    cut: CancellationToken,
+}
+
+/// Keeps a drain waiting while it lives, such as in the body of a response.
+#[derive(Debug)]
+pub struct Guard {
+    _held: Vec<TaskTrackerToken>,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Every task finished by itself.
+    Clean,
+    /// This many were cut when the grace was over.
+    Cut(usize),
+}
+
+impl Tasks {
+    /// Makes an empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes a set inside this one: it can drain and be cut alone, and drains and is cut with the whole.
+    #[must_use]
+    pub fn group(&self) -> Self {
+        let mut parents = self.parents.clone();
+        parents.push(self.tracker.clone());
+        Self {
+            tracker: TaskTracker::new(),
+            parents,
+            drain: self.drain.child_token(),
+            cut: self.cut.child_token(),
+        }
+    }
+
+    /// Runs `task` until it ends or is cut. It keeps the caller's span, so that its log lines say where they belong.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
+    pub fn spawn<F>(&self, task: F)
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
+        let guard = self.guard();
+        let cut = self.cut.clone();
+        let bounded = async move {
+            let _ = cut.run_until_cancelled(task).await;
+            drop(guard);
+        };
+        tokio::spawn(bounded.in_current_span());
+    }
+
+    /// Keeps a drain waiting until the guard is dropped.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        let sets = self.parents.iter().chain([&self.tracker]);
+        Guard { _held: sets.map(TaskTracker::token).collect() }
+    }
+
+    /// Asks every task to finish; new ones may still be spawned.
+    pub fn begin_drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// Whether a drain was asked for.
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
+    /// Waits until a drain is asked for.
+    pub async fn draining(&self) {
+        self.drain.cancelled().await;
+    }
+
+    /// Drops every task at its next await.
+    pub fn cut(&self) {
+        self.cut.cancel();
+    }
+
+    /// Waits until the tasks are cut.
+    pub async fn cancelled(&self) {
+        self.cut.cancelled().await;
+    }
+
+    /// Asks every task to finish, waits for at most `grace`, and cuts the rest.
+    pub async fn finish(&self, grace: Duration) -> Drained {
+        self.begin_drain();
+        self.tracker.close();
+        if time::timeout(grace, self.tracker.wait()).await.is_ok() {
+            return Drained::Clean;
+        }
+        let left = self.tracker.len();
+        self.cut();
+        Drained::Cut(left)
+    }
+}
+
+impl<F> hyper::rt::Executor<F> for Tasks
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, task: F) {
+        self.spawn(task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_waits_for_a_guard_in_a_group() {
+        let tasks = Tasks::new();
+        let guard = tasks.group().guard();
+        let waiting = tasks.finish(Duration::from_secs(60));
+        tokio::pin!(waiting);
+        assert!(time::timeout(Duration::from_secs(1), &mut waiting).await.is_err());
+        drop(guard);
+        assert_eq!(waiting.await, Drained::Clean);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_outlives_the_grace_is_cut_and_counted() {
+        let tasks = Tasks::new();
+        tasks.spawn(std::future::pending::<()>());
+        assert_eq!(tasks.finish(Duration::from_secs(1)).await, Drained::Cut(1));
+        tasks.tracker.wait().await;
+    }
+
+    #[tokio::test]
+    async fn cutting_a_group_leaves_the_whole_alone() {
+        let tasks = Tasks::new();
+        tasks.group().cut();
+        assert!(!tasks.cut.is_cancelled());
+    }
+}

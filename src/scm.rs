@@ -1,0 +1,1 @@
+//! The SCM commands as gRPC services, and the one way in.
