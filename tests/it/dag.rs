@@ -41,10 +41,16 @@ fn the_simulator_depends_on_nothing_of_ours() {
     for (table, dependencies) in simulator.iter().filter(|(name, _)| name.ends_with("dependencies")) {
         let dependencies = dependencies.as_table().expect("dependencies are a table");
         assert!(!dependencies.contains_key("gitproxy"), "{table} of the simulator names gitproxy");
-        assert!(dependencies.values().all(|d| d.get("path").is_none()), "{table} of the simulator has a path");
+        assert!(
+            dependencies.values().all(|d| d.get("path").is_none()),
+            "{table} of the simulator has a path"
+        );
     }
     let ours: toml::Table = read("Cargo.toml").parse().expect("a manifest is TOML");
-    assert!(ours["dependencies"].get("bitbucket-sim").is_none(), "only tests and examples may use the simulator");
+    assert!(
+        ours["dependencies"].get("bitbucket-sim").is_none(),
+        "only tests and examples may use the simulator"
+    );
 }
 
 /// Judges files, each by itself, and says what is wrong with them.
@@ -59,7 +65,9 @@ fn check_file(file: &File) -> Vec<Finding> {
         return vec![finding(1, "no rule knows this place: add it to tests/it/dag/arrows.rs".to_owned())];
     }
     match scan::items(&file.text) {
-        Err(error) => vec![finding(error.span().start().line, format!("these are not Rust's tokens: {error}"))],
+        Err(error) => {
+            vec![finding(error.span().start().line, format!("these are not Rust's tokens: {error}"))]
+        }
         Ok(items) => items
             .iter()
             .filter_map(|item| fault(&place, &file.path, item).map(|what| finding(item.line, what)))
@@ -71,8 +79,12 @@ fn check_file(file: &File) -> Vec<Finding> {
 fn fault(place: &Place, path: &str, item: &Item) -> Option<String> {
     match &item.what {
         What::FileModule(name) => match place {
-            Place::Root if !arrows::is_module(name) => Some(format!("the module {name} has no row in the table of arrows")),
-            Place::Binary(_) => Some(format!("`mod {name};` would build a file of the library into a binary")),
+            Place::Root if !arrows::is_module(name) => {
+                Some(format!("the module {name} has no row in the table of arrows"))
+            }
+            Place::Binary(_) => {
+                Some(format!("`mod {name};` would build a file of the library into a binary"))
+            }
             Place::Root | Place::Module(_) | Place::Unknown => None,
         },
         What::ExternCrate => Some("`extern crate` could give the crate's root another name".to_owned()),

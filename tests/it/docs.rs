@@ -93,16 +93,31 @@ fn errors_proto() -> FileDescriptorProto {
 /// The comment before what `path` leads to (google/protobuf/descriptor.proto, `SourceCodeInfo.Location`), as one line.
 fn comment(file: &FileDescriptorProto, path: &[usize]) -> String {
     let locations = file.source_code_info.iter().flat_map(|info| &info.location);
-    let here = |at: &[i32]| at.iter().map(|&step| usize::try_from(step).ok()).eq(path.iter().map(|&step| Some(step)));
+    let here = |at: &[i32]| {
+        at.iter().map(|&step| usize::try_from(step).ok()).eq(path.iter().map(|&step| Some(step)))
+    };
     let found = locations.into_iter().find(|location| here(&location.path));
     found.map_or("", |location| location.leading_comments()).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn is_code(name: &str) -> bool {
     let codes = [
-        "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "INTERNAL",
-        "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE",
-        "UNIMPLEMENTED", "DATA_LOSS", "UNAUTHENTICATED",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "INTERNAL",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNAVAILABLE",
+        "UNIMPLEMENTED",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
     ];
     codes.contains(&name)
 }
@@ -111,7 +126,10 @@ fn is_code(name: &str) -> bool {
 #[track_caller]
 fn up_to_date(path: &str, expected: &str) {
     let place = tree::root().join(path);
-    #[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the tests, not a setting of a program")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a switch for whoever runs the tests, not a setting of a program"
+    )]
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&place, expected).expect("the page can be written");
     }

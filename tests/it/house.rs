@@ -17,20 +17,28 @@ fn no_file_is_longer_than_400_lines() {
 
 #[test]
 fn no_module_is_named_mod_rs() {
-    none(everything().into_iter().map(|file| file.path).filter(|path| path.ends_with("/mod.rs")), "is a mod.rs");
+    none(
+        everything().into_iter().map(|file| file.path).filter(|path| path.ends_with("/mod.rs")),
+        "is a mod.rs",
+    );
 }
 
 #[test]
 fn no_test_sleeps() {
     // The simulator's own sources may: its latency is the thing that it simulates.
-    let tests = tree::rust_files("tests").into_iter().filter(|file| !file.path.starts_with("tests/bitbucket-sim/src/"));
+    let tests = tree::rust_files("tests")
+        .into_iter()
+        .filter(|file| !file.path.starts_with("tests/bitbucket-sim/src/"));
     none(tests.filter(|file| has_word(file, &["sleep", "sleep_until"])).map(|file| file.path), "sleeps");
 }
 
 #[test]
 fn nothing_turns_off_the_check_of_certificates() {
     let words = ["dangerous", "danger_accept_invalid_certs", "danger_accept_invalid_hostnames"];
-    none(tree::rust_files("src").into_iter().filter(|file| has_word(file, &words)).map(|file| file.path), "trusts anyone");
+    none(
+        tree::rust_files("src").into_iter().filter(|file| has_word(file, &words)).map(|file| file.path),
+        "trusts anyone",
+    );
 }
 
 #[test]

@@ -8,7 +8,8 @@ use crate::tree;
 
 #[test]
 fn a_method_with_its_option_is_a_row_of_the_table() {
-    let table = table_with("option (gitproxy.options.v1.method) = {effect: EFFECT_WRITE, class: CLASS_BULK};");
+    let table =
+        table_with("option (gitproxy.options.v1.method) = {effect: EFFECT_WRITE, class: CLASS_BULK};");
     let row = "path: \"/gitproxy.odd.v1.Odds/Push\", package: \"gitproxy.odd.v1\", effect: Effect::Write, class: Class::Bulk";
     let table = table.expect("a table");
     assert!(table.contains(row), "{table}");
@@ -23,7 +24,8 @@ fn a_method_without_its_option_fails_the_build_with_its_name() {
 
 #[test]
 fn a_method_with_half_its_option_fails_the_build_with_what_is_missing() {
-    let error = table_with("option (gitproxy.options.v1.method) = {effect: EFFECT_READ};").expect_err("no table");
+    let error =
+        table_with("option (gitproxy.options.v1.method) = {effect: EFFECT_READ};").expect_err("no table");
     assert!(error.to_string().contains("/gitproxy.odd.v1.Odds/Push: `class`"), "{error}");
 }
 

@@ -36,7 +36,8 @@ fn collect(folder: &Path, files: &mut Vec<File>) {
         if path.is_dir() {
             collect(&path, files);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path.strip_prefix(root()).expect("it is below the root").to_string_lossy().replace('\\', "/");
+            let name =
+                path.strip_prefix(root()).expect("it is below the root").to_string_lossy().replace('\\', "/");
             let text = fs::read_to_string(&path).expect("a source file is UTF-8");
             files.push(File { path: name, text });
         }

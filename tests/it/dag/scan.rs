@@ -207,7 +207,9 @@ fn is_colons(tokens: &[TokenTree], at: usize) -> bool {
 
 /// Whether the tokens before a `use` end in `pub` or `pub(…)`.
 fn is_public(before: &[TokenTree]) -> bool {
-    let pub_at = |back: usize| before.len().checked_sub(back).map(|at| word(before, at)) == Some("pub".to_owned());
-    let scoped = matches!(before.last(), Some(TokenTree::Group(g)) if g.delimiter() == Delimiter::Parenthesis);
+    let pub_at =
+        |back: usize| before.len().checked_sub(back).map(|at| word(before, at)) == Some("pub".to_owned());
+    let scoped =
+        matches!(before.last(), Some(TokenTree::Group(g)) if g.delimiter() == Delimiter::Parenthesis);
     pub_at(1) || (scoped && pub_at(2))
 }

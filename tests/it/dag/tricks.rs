@@ -53,15 +53,27 @@ fn super_is_followed_from_a_file() {
 #[test]
 fn super_is_followed_through_inline_modules() {
     refused("src/ops.rs", "mod tests { use super::super::scm::Scm; }", "ops may not import scm");
-    refused("src/ops.rs", "mod a { mod b { fn f() { super::super::super::scm::x() } } }", "ops may not import scm");
+    refused(
+        "src/ops.rs",
+        "mod a { mod b { fn f() { super::super::super::scm::x() } } }",
+        "ops may not import scm",
+    );
     allowed("src/ops.rs", "mod tests { use super::*; use super::scm; }");
     allowed("src/ops.rs", "mod a { mod b {} } mod c { use super::scm; }");
 }
 
 #[test]
 fn groups_and_nested_groups_are_found() {
-    refused("src/scm.rs", "use crate::{ops, proto::{self, Fault}, egress::Origin};", "scm may not import egress");
-    refused("src/scm.rs", "use crate::{ops::{self}, bitbucket::{self as b}};", "scm may not import bitbucket");
+    refused(
+        "src/scm.rs",
+        "use crate::{ops, proto::{self, Fault}, egress::Origin};",
+        "scm may not import egress",
+    );
+    refused(
+        "src/scm.rs",
+        "use crate::{ops::{self}, bitbucket::{self as b}};",
+        "scm may not import bitbucket",
+    );
     refused("src/ops/key.rs", "use super::{super::{egress}, tasks};", "ops may not import egress");
     allowed("src/scm.rs", "use crate::{ops::{self, Tasks as T}, proto};");
 }
@@ -70,8 +82,16 @@ fn groups_and_nested_groups_are_found() {
 fn a_path_inside_a_macro_is_found() {
     refused("src/proto.rs", "fn f() { vec![crate::ops::Tasks::new()]; }", "proto may not import ops");
     refused("src/proto.rs", "macro_rules! m { () => { $crate::ops::f() } }", "proto may not import ops");
-    refused("src/proto.rs", "macro_rules! m { ($n:ident) => { crate::$n::f() } }", "only the macro's callers know");
-    refused("src/proto.rs", "macro_rules! m { ($n:ident) => { use crate::$n; } }", "only the macro's callers know");
+    refused(
+        "src/proto.rs",
+        "macro_rules! m { ($n:ident) => { crate::$n::f() } }",
+        "only the macro's callers know",
+    );
+    refused(
+        "src/proto.rs",
+        "macro_rules! m { ($n:ident) => { use crate::$n; } }",
+        "only the macro's callers know",
+    );
     refused("src/proto.rs", "#[cfg_attr(test, derive(crate::ops::D))] struct S;", "proto may not import ops");
 }
 
@@ -95,7 +115,10 @@ fn a_reexport_is_found_also_where_the_arrow_is_allowed() {
     refused("src/scm.rs", "pub(in crate::scm) use crate::{proto::Fault};", why);
     refused("src/scm.rs", "mod prelude { pub(super) use crate::proto::*; }", why);
     refused("src/lib.rs", "pub use agent::Link;", "src/lib.rs may not import agent");
-    allowed("src/egress.rs", "pub use self::dial::Stream; pub use crate::egress::origin::Origin; use crate::ops::Tasks;");
+    allowed(
+        "src/egress.rs",
+        "pub use self::dial::Stream; pub use crate::egress::origin::Origin; use crate::ops::Tasks;",
+    );
 }
 
 #[test]
@@ -135,8 +158,10 @@ fn a_module_without_a_row_in_the_table_is_found() {
 
 #[test]
 fn the_root_declares_modules_and_nothing_else() {
-    let root = tree::rust_files("src").into_iter().find(|file| file.path == "src/lib.rs").expect("src/lib.rs");
-    let mut code = root.text.lines().filter(|line| !line.starts_with("//") && !line.is_empty()).collect::<Vec<_>>();
+    let root =
+        tree::rust_files("src").into_iter().find(|file| file.path == "src/lib.rs").expect("src/lib.rs");
+    let mut code =
+        root.text.lines().filter(|line| !line.starts_with("//") && !line.is_empty()).collect::<Vec<_>>();
     let mut expected = arrows::modules().map(|module| format!("pub mod {module};")).collect::<Vec<_>>();
     code.sort_unstable();
     expected.sort_unstable();
