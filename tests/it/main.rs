@@ -12,3 +12,4 @@ mod docs;
 mod house;
 mod methods;
 mod tree;
+mod tunnel;

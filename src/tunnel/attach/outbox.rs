@@ -108,14 +108,14 @@ impl<M> Outbox<M> {
         Poll::Ready(Ok(shared.bytes.len() - before))
     }
 
-    /// Ready once every byte has been handed to the stream.
+    /// Ready once every byte has been handed to the stream; which may be gone by then, its work done.
     pub(super) fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut shared = lock(&self.shared);
-        if shared.gone {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
         if shared.bytes.is_empty() {
             return Poll::Ready(Ok(()));
+        }
+        if shared.gone {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         shared.writer = Some(cx.waker().clone());
         Poll::Pending

@@ -107,9 +107,12 @@ impl<In: Incoming, Out> AsyncWrite for Pipe<In, Out> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Ends this side, then waits for the other: to drop the stream earlier would throw away what h2 has not sent yet.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.outbox.finish();
-        self.outbox.poll_empty(cx)
+        ready!(self.outbox.poll_empty(cx))?;
+        while let Some(Ok(_unwanted)) = ready!(Pin::new(&mut self.stream).poll_next(cx)) {}
+        Poll::Ready(Ok(()))
     }
 }
 
