@@ -1,0 +1,2 @@
+use crate::route::Route;
+pub(super) const ROUTES: &[Route] = &[];
