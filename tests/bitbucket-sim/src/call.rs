@@ -140,11 +140,6 @@ impl Query {
             .map(|(_, value)| value.as_str())
             .filter(|value| !value.is_empty())
     }
-
-    /// Whether the name is there at all, with or without a value.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, _)| key == name)
-    }
 }
 
 /// More than the longest JSON that the interface takes.
@@ -158,7 +153,6 @@ mod tests {
     fn a_query_is_decoded_and_plus_is_a_space() {
         let query = Query::parse("at=refs%2Fheads%2Fa+b&blame&limit=");
         assert_eq!(query.get("at"), Some("refs/heads/a b"));
-        assert!(query.has("blame"));
         assert_eq!(query.get("limit"), None);
     }
 }

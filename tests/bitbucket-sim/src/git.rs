@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 pub(crate) use self::commits::{CommitInfo, Identity, LogQuery};
-pub(crate) use self::diff::{Change, FileDiff, Hunk, LineKind};
+pub(crate) use self::diff::{Change, FileDiff, Hunk, Line, LineKind};
 pub(crate) use self::edit::{Edit, EditOutcome};
 pub(crate) use self::merge::{MergeOutcome, Strategy};
 pub(crate) use self::refs::{RefInfo, ZERO};

@@ -103,10 +103,12 @@ async fn commit_at(repo: &Repo, git: &Git, at: Option<&str>) -> Result<At, Refus
 
 /// The commit that a name leads to. A missing branch is reported as a missing commit.
 async fn commit_named(repo: &Repo, git: &Git, name: &str) -> Result<String, Refusal> {
-    git.resolve(name).await?.ok_or_else(|| {
-        let message = format!("Commit '{name}' does not exist in repository '{}'.", repo.slug);
-        missing("commit.NoSuchCommitException", message)
-    })
+    git.resolve(name).await?.ok_or_else(|| no_commit(repo, name))
+}
+
+fn no_commit(repo: &Repo, name: &str) -> Refusal {
+    let message = format!("Commit '{name}' does not exist in repository '{}'.", repo.slug);
+    missing("commit.NoSuchCommitException", message)
 }
 
 /// What a path leads to at a commit.
@@ -121,7 +123,12 @@ fn no_path(path: &str, at: &str) -> Refusal {
 
 /// The path in the address, without surprises: no `.`, `..` or empty components.
 fn clean_path(call: &Call) -> Result<String, Refusal> {
-    let path = call.param("path").trim_matches('/');
+    clean_path_of(call.param("path"))
+}
+
+/// The same for a path from elsewhere.
+fn clean_path_of(path: &str) -> Result<String, Refusal> {
+    let path = path.trim_matches('/');
     let odd = |part: &str| matches!(part, "" | "." | "..");
     if !path.is_empty() && (path.split('/').any(odd) || path.contains('\0')) {
         return Err(bad_argument(format!("The path '{path}' is not valid")));

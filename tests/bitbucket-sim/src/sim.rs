@@ -287,10 +287,14 @@ pub(crate) async fn create_repo(
         store.repos.insert(id, repo.clone());
         repo
     };
-    match origin {
-        Some(origin) => Git::copy(&origin.dir, &repo.dir).await?,
-        None => Git::create(&repo.dir).await?,
+    let made = match origin {
+        Some(origin) => Git::copy(&origin.dir, &repo.dir).await,
+        None => Git::create(&repo.dir).await,
     };
+    if let Err(error) = made {
+        app.store().repos.remove(&repo.id);
+        return Err(error.into());
+    }
     Ok(repo)
 }
 

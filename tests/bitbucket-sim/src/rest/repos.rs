@@ -1,12 +1,13 @@
 //! `/projects/{key}/repos` and `/repos` (FACTS.md 2).
 
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{repo, route, viewer};
 use crate::auth::Permission;
 use crate::call::{Answer, Call, created, ok};
 use crate::journal::WriteKind;
-use crate::refusal::{Refusal, conflict, forbidden, invalid};
+use crate::refusal::{Refusal, api, conflict, forbidden, invalid};
 use crate::route::Route;
 use crate::sim::{Error, create_repo};
 use crate::store::{Repo, Store};
@@ -115,13 +116,11 @@ fn made(call: &Call, kind: WriteKind, id: u64) -> Answer {
 }
 
 fn refuse(error: Error) -> Refusal {
-    match error {
-        Error::Exists(name) => {
-            let message = format!("This repository URL is already taken by {name}.");
-            conflict("DuplicateRepositoryException", message).about("name")
-        }
-        other => crate::refusal::api(http::StatusCode::INTERNAL_SERVER_ERROR, "", other.to_string()),
+    if let Error::Exists(name) = error {
+        let message = format!("This repository URL is already taken by {name}.");
+        return conflict("DuplicateRepositoryException", message).about("name");
     }
+    api(StatusCode::INTERNAL_SERVER_ERROR, "", error.to_string())
 }
 
 fn settings(_: &Call) -> Answer {
@@ -141,7 +140,7 @@ fn default_reviewers(call: &Call) -> Answer {
         if !call.app.store().repos.contains_key(&id) {
             let side = name.trim_end_matches("RepoId");
             let message = format!("The {side} repository with id '{id}' does not exist");
-            return Err(crate::refusal::api(http::StatusCode::BAD_REQUEST, "", message));
+            return Err(api(StatusCode::BAD_REQUEST, "", message));
         }
     }
     ok(&json!([]))

@@ -129,11 +129,12 @@ pub(crate) async fn git(sim: &Sim, token: &str, dir: &Path, args: &[&str]) -> Ou
     let ca = dir.join("ca.pem");
     tokio::fs::write(&ca, sim.ca_pem()).await.unwrap();
     tokio::process::Command::new("git")
-        .args(["-c", &format!("http.sslCAInfo={}", ca.display())])
         .args(["-c", &format!("http.extraHeader=Authorization: Bearer {token}")])
         .args(["-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "credential.helper="])
         .args(args)
         .env("GIT_CONFIG_NOSYSTEM", "1")
+        // The variable, since one in the surroundings would win over the setting.
+        .env("GIT_SSL_CAINFO", &ca)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_TERMINAL_PROMPT", "0")
         .current_dir(dir)

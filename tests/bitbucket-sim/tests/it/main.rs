@@ -1,7 +1,11 @@
 //! Drives the simulator over real TLS, with hyper and with git.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
+
 mod client;
+mod faults;
 mod reading;
+mod writing;
 
 use bitbucket_sim::{Commit, Config, Sim, TokenSpec, Version};
 

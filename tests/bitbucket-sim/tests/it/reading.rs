@@ -11,7 +11,7 @@ use crate::{Shop, shop, shop_of, web};
 
 #[tokio::test]
 async fn a_repository_is_found_whatever_the_case_and_says_who_asked() {
-    let Shop { client, .. } = shop().await;
+    let Shop { sim: _sim, client, .. } = shop().await;
     let reply = client.get("/rest/api/1.0/projects/shop/repos/WEB").await;
     assert_eq!(reply.status, 200);
     assert_eq!((&reply.json()["slug"], &reply.json()["project"]["key"]), (&json!("web"), &json!("SHOP")));
@@ -21,7 +21,7 @@ async fn a_repository_is_found_whatever_the_case_and_says_who_asked() {
 
 #[tokio::test]
 async fn raw_gives_exact_bytes_of_odd_paths() {
-    let Shop { client, .. } = shop().await;
+    let Shop { sim: _sim, client, .. } = shop().await;
     let reply = client.get(&web("/raw/bin.dat?at=refs%2Fheads%2Fmaster")).await;
     assert_eq!(reply.bytes.as_ref(), [0, 159, 255, 10]);
     let reply = client.get(&web("/raw/src/%C3%BC%20b/c.txt")).await;
@@ -32,7 +32,7 @@ async fn raw_gives_exact_bytes_of_odd_paths() {
 
 #[tokio::test]
 async fn files_are_strings_in_pages() {
-    let Shop { client, .. } = shop().await;
+    let Shop { sim: _sim, client, .. } = shop().await;
     let first = client.get(&web("/files?limit=2")).await.json();
     assert_eq!(first["values"], json!(["a.txt", "bin.dat"]));
     let last = client.get(&web(&format!("/files?limit=2&start={}", first["nextPageStart"]))).await.json();
@@ -74,7 +74,7 @@ async fn a_reader_lists_no_repository_to_write_to() {
 
 #[tokio::test]
 async fn an_unknown_route_has_no_errors_and_speaks_xml_to_who_wants_it() {
-    let Shop { client, .. } = shop().await;
+    let Shop { sim: _sim, client, .. } = shop().await;
     let json = client.get("/rest/api/latest/nowhere").await;
     assert_eq!((json.status.as_u16(), json.json().get("errors")), (404, None::<&Value>));
     let xml =
@@ -150,7 +150,7 @@ async fn releases_differ_where_they_should() {
     let old = shop_of(Version::V7_21).await;
     assert!(old.client.get(&web("")).await.json().get("archived").is_none());
     assert!(old.client.get("/rest/api/1.0/application-properties").await.json()["buildNumber"].is_number());
-    let Shop { mut client, sim, .. } = shop_of(Version::V10_2).await;
+    let Shop { sim, mut client, .. } = shop_of(Version::V10_2).await;
     client.authorization = Some("Basic YWxpY2U6c2VjcmV0".to_owned());
     assert_eq!(client.get(&web("")).await.status, 401, "Basic is off");
     client.authorization = None;
