@@ -59,6 +59,11 @@ impl Call {
             .ok_or_else(|| api(StatusCode::FORBIDDEN, "AuthorisationException", message))
     }
 
+    /// Who the caller's words are by: the user, or the name that a token without one goes by.
+    pub(crate) fn author(&self) -> String {
+        self.actor.as_ref().map_or_else(String::new, |actor| actor.label.clone())
+    }
+
     /// The page that is asked for, 25 by default.
     pub(crate) fn page(&self, cap: usize) -> Result<Page, Refusal> {
         Page::of(&self.query, 25, cap)

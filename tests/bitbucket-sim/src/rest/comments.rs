@@ -102,7 +102,7 @@ async fn post_task(mut call: Call) -> Answer {
 }
 
 async fn write(call: &Call, body: &Value) -> Answer {
-    let user = call.user()?.to_owned();
+    let user = call.author();
     let text = text_of(body)?.ok_or_else(bad_text)?;
     let pull = fresh(call).await?;
     let parent = body.pointer("/parent/id").and_then(Value::as_u64);
@@ -215,7 +215,7 @@ async fn placed(call: &Call, pull: &Pull, anchor: &Value) -> Result<Value, Refus
 }
 
 async fn put(mut call: Call) -> Answer {
-    let user = call.user()?.to_owned();
+    let user = call.author();
     let body = call.json().await?;
     let text = text_of(&body)?.map(str::to_owned);
     let repo = call.repo()?.clone();

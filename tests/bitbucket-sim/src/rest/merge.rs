@@ -144,7 +144,7 @@ async fn reopen(mut call: Call) -> Answer {
 }
 
 async fn turn(call: &mut Call, from: State, to: State, kind: WriteKind) -> Answer {
-    let user = call.user()?.to_owned();
+    let user = call.author();
     let body = call.json().await?;
     let pull = fresh(call).await?;
     if pull.state != from {

@@ -1,5 +1,7 @@
 //! Writes: files, pull requests, merges, comments, builds and pushes.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bitbucket_sim::{AutoBuild, Commit, Config, Sim, TokenSpec, Version, WriteKind};
 use http::Method;
 use serde_json::{Value, json};
@@ -74,7 +76,8 @@ async fn an_edit_must_be_a_form_and_not_too_large() {
 #[tokio::test]
 async fn a_projects_token_reads_but_neither_edits_nor_opens() {
     let Shop { sim, .. } = shop().await;
-    let client = Client::new(&sim, &sim.add_token(TokenSpec::project("SHOP")));
+    let token = sim.add_token(TokenSpec::project("SHOP"));
+    let mut client = Client::new(&sim, &token);
     let read = client.get(&web("")).await;
     assert_eq!(
         (read.status.as_u16(), read.headers["x-ausername"].to_str().unwrap().contains("%2F")),
@@ -84,6 +87,9 @@ async fn a_projects_token_reads_but_neither_edits_nor_opens() {
     assert_eq!(edit.status, 403);
     assert_eq!(client.post(&web("/pull-requests"), &pull_body("x")).await.status, 403);
     assert_eq!(sim.writes(), []);
+    let basic = format!("Basic {}", STANDARD.encode(format!("alice:{token}")));
+    client.authorization = Some(basic);
+    assert_eq!(client.get(&web("")).await.status, 401, "Bearer only");
 }
 
 #[tokio::test]
