@@ -118,6 +118,10 @@ fn named(store: &mut RootCertStore, path: &Path, found: CertificateResult) -> Re
         let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
         return Err(unusable(&path.display(), format!("holds no certificate in PEM{why}")));
     }
+    // A broken file beside sound ones, which the loader would skip in silence.
+    for error in &found.errors {
+        warn!(source = %path.display(), %error, "a certificate is left out");
+    }
     info!(source = %path.display(), certificates, odd, "trusted");
     Ok(())
 }
