@@ -101,9 +101,9 @@ impl Client {
         let asked = Asked::of(&request, &self.inner.site);
         let begun = || async {
             let response = self.follow(&request, &asked).await?;
-            // Bitbucket may call a file anything, HTML included; a login page comes from something else (FACTS 1.8).
+            // Bitbucket may call a file anything, HTML included; a login page comes before authentication (FACTS 1.2, 1.8).
             let headers = response.headers();
-            let stranger = reply::kind(headers) == Kind::Html && !reply::is_bitbucket(headers);
+            let stranger = reply::kind(headers) == Kind::Html && !reply::is_authenticated(headers);
             if stranger || !response.status().is_success() {
                 return Err(no_file(response, &asked).await);
             }

@@ -97,6 +97,11 @@ pub(super) fn is_bitbucket(headers: &HeaderMap) -> bool {
     headers.contains_key("x-arequestid")
 }
 
+/// Whether Bitbucket itself answered, and took the token for somebody: no login page says so, not even Bitbucket's own.
+pub(super) fn is_authenticated(headers: &HeaderMap) -> bool {
+    ["x-ausername", "x-auserid", "x-asessionid"].iter().any(|name| headers.contains_key(*name))
+}
+
 /// The delay that the answer asks for; only the form in seconds is in use (FACTS 1.5).
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<u64>().ok()?;

@@ -228,12 +228,12 @@ fn file() -> pb::GetFileRequest {
 
 #[tokio::test]
 async fn an_honest_html_file_is_told_from_a_login_page() {
-    let honest: &[_] = &[("content-type", "text/html"), ("x-arequestid", "@1x2x3x0")];
+    let honest: &[_] = &[("content-type", "text/html"), ("x-ausername", "jane")];
     let far = FarEnd::new([Answer::Headed(200, honest, "<html>")]);
     let pieces = far.client().get_file(file()).await.expect("opened");
     let bytes: Vec<Bytes> = pieces.try_collect().await.expect("whole");
     assert_eq!(bytes.concat(), b"<html>");
-    let far = FarEnd::new([Answer::Headed(200, &[("content-type", "text/html")], "<html>log in")]);
+    let far = FarEnd::new([Answer::Headed(200, &[("content-type", "text/html"), ("x-arequestid", "@1")], "<html>log in")]);
     let error = far.client().get_file(file()).await.err().expect("refused");
     assert!(matches!(error, Error::NotBitbucket { stranger: Stranger::LoginPage, .. }));
 }

@@ -147,11 +147,13 @@ fn unauthorised(reply: &Reply, name: &str, exception: &Exception) -> Error {
     refusal(reply, reason, name, exception)
 }
 
-/// 403 is rare: a write that needs a user, with a token that has none (FACTS 1.4, 1.7).
+/// 403 is rare: a write that needs a user, with a token that has none (FACTS 1.4, 1.7). What a known user may not do is
+/// 401, so that the exception's name matters only where a user is known.
 fn forbidden(reply: &Reply, name: &str) -> Reason {
-    match (name, reply.asked.effect) {
-        ("AuthorisationException", _) | (_, Effect::Read | Effect::Admin) => Reason::PermissionMissing,
-        (_, Effect::Write) => Reason::TokenHasNoUser,
+    let known = reply.user().is_some() && name == "AuthorisationException";
+    match reply.asked.effect {
+        Effect::Write if !known => Reason::TokenHasNoUser,
+        Effect::Write | Effect::Read | Effect::Admin => Reason::PermissionMissing,
     }
 }
 

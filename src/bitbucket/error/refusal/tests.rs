@@ -49,12 +49,22 @@ fn exceptions_are_told_by_their_simple_name() {
         (401, "NoAccessAuthenticationException", Reason::PermissionMissing),
         (401, "CaptchaRequiredAuthenticationException", Reason::CaptchaRequired),
         (403, "CaptchaRequiredAuthenticationException", Reason::CaptchaRequired),
-        (403, "AuthorisationException", Reason::PermissionMissing),
+        (403, "AuthorisationException", Reason::TokenHasNoUser),
         (403, "NeverHeardOfException", Reason::TokenHasNoUser),
     ];
     for (status, name, reason) in cases {
         assert_eq!(named(status, name).reason(), Some(reason), "{status} {name}");
     }
+}
+
+#[test]
+fn a_403_is_about_the_permission_where_a_user_is_known_or_nothing_is_written() {
+    let name = r#""x.AuthorisationException""#;
+    let known = exception(403, name, "").header("x-ausername", "erik");
+    assert_eq!(judge(known).expect_err("refused").reason(), Some(Reason::PermissionMissing));
+    let nobody = exception(403, name, "").header("x-ausername", "access-token-user%2F1%2F2");
+    assert_eq!(judge(nobody).expect_err("refused").reason(), Some(Reason::TokenHasNoUser));
+    assert_eq!(judge(Reply::of(403, "{}")).expect_err("refused").reason(), Some(Reason::PermissionMissing));
 }
 
 #[test]
