@@ -126,7 +126,8 @@ async fn respond(
 ) -> Answer {
     let no_page =
         || Refusal::Text(StatusCode::NOT_FOUND, "text/html;charset=UTF-8", "<h1>Not found</h1>".to_owned());
-    let below = request.uri().path().strip_prefix(&app.context).ok_or_else(no_page)?;
+    let below = request.uri().path().strip_prefix(&app.context).filter(|below| below.starts_with('/'));
+    let below = below.ok_or_else(no_page)?;
     let segments = route::segments(below).ok_or(Refusal::Bare(StatusCode::BAD_REQUEST))?;
     let area = segments.first().map_or("", String::as_str);
     let basic = match area {
