@@ -99,10 +99,8 @@ impl Origin {
 
     /// Its address, if it has no name that needs resolving.
     pub(super) fn ip(&self) -> Option<IpAddr> {
-        match self.host {
-            ServerName::IpAddress(ip) => Some(ip.into()),
-            _ => None,
-        }
+        let ServerName::IpAddress(ip) = self.host else { return None };
+        Some(ip.into())
     }
 }
 

@@ -1,5 +1,4 @@
 use std::error::Error as _;
-use std::path::PathBuf;
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -106,7 +105,7 @@ async fn a_stalled_handshake_is_cut_and_named() {
     })
     .await;
     let limit = Duration::from_millis(100);
-    let egress = Egress::new(&Settings { hop_timeout: limit, ..trusting(&Ca::new("customer")) }).unwrap();
+    let egress = patient(&Ca::new("customer"), limit);
     let error = egress.connector(server.origin(), Alpn::Http2Only).connect().await.unwrap_err();
     assert!(matches!(error, Error::Timeout { hop: Hop::Tls, limit: told, .. } if told <= limit), "{error:?}");
     assert!(error.to_string().contains("(stuck at: TLS)"), "{error}");
@@ -149,27 +148,24 @@ async fn a_pooled_client_cannot_leave_the_origin() {
     }
 }
 
-/// What a server of ours answers to is reached, or not, by a client that trusts `ca` only.
+/// Why a client that trusts `ca` only is not served.
 async fn refused(ca: &Ca, server: &Server) -> Error {
     egress(ca).connector(server.origin(), Alpn::Http2Only).connect().await.expect_err("a refusal")
 }
 
 fn egress(ca: &Ca) -> Egress {
-    Egress::new(&trusting(ca)).unwrap()
+    patient(ca, Settings::default().hop_timeout)
 }
 
-fn trusting(ca: &Ca) -> Settings {
+/// One that trusts `ca` only, and waits so long for a hop.
+fn patient(ca: &Ca, hop_timeout: Duration) -> Egress {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("root.pem");
-    // Not the platform's: what it has must not matter to a test.
+    // Not the platform's roots: what this machine trusts must not matter to a test.
     std::fs::write(&file, Ca::new("unrelated").pem()).unwrap();
-    let kept: PathBuf = folder.keep();
+    let roots = Roots::Named { file: Some(file), folders: Vec::new() };
     let extra = CaSource::Pem { name: "test".to_owned(), pem: ca.pem().into_bytes() };
-    Settings {
-        roots: Roots::Named { file: Some(kept.join("root.pem")), folders: Vec::new() },
-        extra_ca: vec![extra],
-        ..Settings::default()
-    }
+    Egress::new(&Settings { roots, extra_ca: vec![extra], hop_timeout, ..Settings::default() }).unwrap()
 }
 
 /// A server on a port of its own that ends with the test.

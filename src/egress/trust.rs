@@ -81,7 +81,7 @@ pub(super) fn load(roots: &Roots, extra: &[CaSource]) -> Result<RootCertStore, T
     match roots {
         Roots::Platform => platform(&mut store),
         Roots::Named { file, folders } => {
-            for path in file {
+            if let Some(path) = file {
                 named(&mut store, path, load_certs_from_paths(Some(path), None))?;
             }
             for path in folders {

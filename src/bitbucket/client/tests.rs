@@ -233,7 +233,11 @@ async fn an_honest_html_file_is_told_from_a_login_page() {
     let pieces = far.client().get_file(file()).await.expect("opened");
     let bytes: Vec<Bytes> = pieces.try_collect().await.expect("whole");
     assert_eq!(bytes.concat(), b"<html>");
-    let far = FarEnd::new([Answer::Headed(200, &[("content-type", "text/html"), ("x-arequestid", "@1")], "<html>log in")]);
+    let far = FarEnd::new([Answer::Headed(
+        200,
+        &[("content-type", "text/html"), ("x-arequestid", "@1")],
+        "<html>log in",
+    )]);
     let error = far.client().get_file(file()).await.err().expect("refused");
     assert!(matches!(error, Error::NotBitbucket { stranger: Stranger::LoginPage, .. }));
 }
