@@ -296,7 +296,7 @@ async fn tokens_are_refused_for_what_they_are() {
 async fn a_renamed_repository_is_followed_for_reads_and_writes() {
     let world = World::new(Version::V9_4).await;
     let client = world.client();
-    world.sim.rename_repo("SHOP", "web", "shop-web").await;
+    world.sim.rename_repo("SHOP", "web", "shop-web").await.expect("renamed");
     let found =
         client.get_repo(pb::GetRepoRequest { repo: web() }).await.expect("found").repo.expect("named");
     assert_eq!(found.r#ref.expect("a name").slug, "shop-web");
