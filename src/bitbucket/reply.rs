@@ -1,10 +1,11 @@
 //! An answer of Bitbucket, whole, with what is needed to judge it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
-use std::time::Duration;
 
 use crate::bitbucket::Error;
 use crate::bitbucket::error::{Doubt, Site};
