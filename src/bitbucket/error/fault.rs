@@ -1,0 +1,224 @@
+//! What the cloud may see of an [`Error`]: hop, reason and remedy, but no address, banner or path that it did not send.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tonic::Code;
+
+use crate::bitbucket::Error;
+use crate::bitbucket::error::{Doubt, Recovery, Refusal, Stranger};
+use crate::proto::{Fault, Reason};
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Field { field, problem } => Self::field(field, problem),
+            Error::BranchName { name } => branch_name(name),
+            Error::PageToken => Self::new(Code::InvalidArgument, Reason::PageTokenInvalid, PAGE_TOKEN),
+            Error::OutsideProject { project } => outside(project),
+            Error::Account { connection, problem } => unusable(connection, problem),
+            Error::Unreachable { says, hop, recovery, .. } => unreachable(hop, recovery, says),
+            Error::Cut { .. } => Self::new(Code::Unavailable, Reason::EgressCut, CUT),
+            Error::Uncertain { doubt, .. } => uncertain(doubt),
+            Error::NotBitbucket { stranger, .. } => not_bitbucket(in_words(&stranger)),
+            Error::Unreadable { problem, .. } => not_bitbucket(&format!(
+                "the answer is not what Bitbucket Data Center 7.21 to 10 gives: {problem}"
+            )),
+            Error::TooLarge { .. } => Self::internal(TOO_LARGE),
+            Error::Unavailable { status, retry_after, .. } => unavailable(status, retry_after),
+            Error::RateLimited { retry_after, .. } => {
+                Self::new(Code::ResourceExhausted, Reason::RateLimited, RATE_LIMITED)
+                    .retry_after(retry_after.unwrap_or(COME_BACK))
+            }
+            Error::TokenInvalid { connection, .. } => token(&connection),
+            Error::Refused(refusal) => refused(*refusal),
+            Error::RouteMissing => Self::new(Code::Unimplemented, Reason::NotInThisVersion, ROUTE_MISSING),
+            Error::Xsrf => Self::internal(XSRF),
+        }
+    }
+}
+
+fn branch_name(name: String) -> Fault {
+    let message = format!("git does not allow the branch name `{name}`");
+    Fault::new(Code::InvalidArgument, Reason::BranchNameInvalid, message).with("branch", name)
+}
+
+fn outside(project: String) -> Fault {
+    let message =
+        format!("the connection may not touch project `{project}`; its settings name those that it may");
+    Fault::new(Code::PermissionDenied, Reason::OutsideProject, message).with("project", project)
+}
+
+fn unusable(connection: String, problem: &str) -> Fault {
+    let message = format!("connection `{connection}` cannot be used: {problem}");
+    Fault::new(Code::FailedPrecondition, Reason::ConnectionInvalid, message).with("connection", connection)
+}
+
+fn token(connection: &str) -> Fault {
+    let message = format!(
+        "Bitbucket refuses the token of connection `{connection}`: it is wrong, expired or revoked, or this Bitbucket \
+         does not allow its kind of authentication; renew it"
+    );
+    Fault::new(Code::FailedPrecondition, Reason::TokenInvalid, message).with("connection", connection)
+}
+
+fn uncertain(doubt: Doubt) -> Fault {
+    let message = format!("the write may have happened: {doubt}; read before you repeat it");
+    Fault::new(Code::Unknown, Reason::WriteUncertain, message)
+}
+
+fn not_bitbucket(message: &str) -> Fault {
+    Fault::new(Code::FailedPrecondition, Reason::NotBitbucket, message)
+}
+
+fn unavailable(status: StatusCode, retry_after: Option<Duration>) -> Fault {
+    let message = format!("Bitbucket is starting, in maintenance or overloaded (HTTP {})", status.as_u16());
+    Fault::new(Code::Unavailable, Reason::BitbucketUnavailable, message)
+        .retry_after(retry_after.unwrap_or(COME_BACK))
+}
+
+fn unreachable(hop: Reason, recovery: Recovery, says: String) -> Fault {
+    let code = if hop == Reason::OriginRefused { Code::PermissionDenied } else { Code::Unavailable };
+    let fault = Fault::new(code, hop, says);
+    match recovery {
+        Recovery::Retry => fault.retry_after(COME_BACK),
+        Recovery::GiveUp => fault,
+    }
+}
+
+fn in_words(stranger: &Stranger) -> &'static str {
+    match stranger {
+        Stranger::LoginPage => {
+            "a login page answers in place of Bitbucket's REST interface: a single sign-on or a reverse proxy must let \
+             /rest pass with the token"
+        }
+        Stranger::Redirect { .. } | Stranger::Loop => {
+            "Bitbucket's REST interface redirects elsewhere, most likely to the login of a single sign-on: it must let \
+             /rest pass with the token; or the base URL is not the one that Bitbucket is configured with"
+        }
+        Stranger::NotFoundPage => {
+            "there is no Bitbucket below the connection's base URL; check its host and context path"
+        }
+        Stranger::OtherType => {
+            "what answers below the connection's base URL is not Bitbucket's REST interface; check host and context path"
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Fault {
+    let Refusal { reason, message, facts, .. } = refusal;
+    let (code, ours) = sentence(reason);
+    let message = match ours {
+        Some(ours) if message.is_empty() || !quotes(reason) => ours.to_owned(),
+        Some(ours) => format!("{ours}; Bitbucket says: {message}"),
+        None if message.is_empty() => "Bitbucket refused the request without a word".to_owned(),
+        None => format!("Bitbucket says: {message}"),
+    };
+    facts.into_iter().fold(Fault::new(code, reason, message), |fault, (name, value)| fault.with(name, value))
+}
+
+/// The documented code of a reason (`errors.proto`), and our words for it; `None` leaves the word to Bitbucket.
+fn sentence(reason: Reason) -> (Code, Option<&'static str>) {
+    SENTENCES
+        .iter()
+        .find(|(of, ..)| *of == reason)
+        .map_or((Code::InvalidArgument, None), |(_, code, words)| (*code, Some(*words)))
+}
+
+/// Whether Bitbucket's own words add something that the caller can use.
+fn quotes(reason: Reason) -> bool {
+    QUOTED.contains(&reason)
+}
+
+const PAGE_TOKEN: &str =
+    "the page token was not issued by this method with these arguments; start again without one";
+const CUT: &str = "Bitbucket closed the connection or stalled before its answer was whole";
+const TOO_LARGE: &str = "Bitbucket's answer is larger than gitproxy reads; ask for a smaller page";
+const RATE_LIMITED: &str = "Bitbucket's rate limit for the token's user is used up; try again later";
+const ROUTE_MISSING: &str = "this Bitbucket does not have the REST resource; an upgrade has it";
+const XSRF: &str = "Bitbucket took the request for a forgery (XSRF check failed)";
+
+/// The delay that is advised when Bitbucket advises none.
+const COME_BACK: Duration = Duration::from_secs(5);
+
+const QUOTED: &[Reason] = &[
+    Reason::BranchNameInvalid,
+    Reason::BranchMoved,
+    Reason::EditRefused,
+    Reason::StateRefused,
+    Reason::AnchorInvalid,
+    Reason::ReviewersInvalid,
+    Reason::NotFound,
+    Reason::RefNotFound,
+    Reason::PathNotFound,
+    Reason::PermissionMissing,
+    Reason::MergeVetoed,
+];
+
+const SENTENCES: &[(Reason, Code, &str)] = &[
+    (Reason::ProjectNotFound, Code::NotFound, "no such project, or the token may not see it"),
+    (Reason::RepoNotFound, Code::NotFound, "no such repository, or the token may not see it"),
+    (Reason::RefNotFound, Code::NotFound, "no such branch, tag or commit"),
+    (Reason::PathNotFound, Code::NotFound, "no such file or directory at that commit"),
+    (Reason::PrNotFound, Code::NotFound, "no such pull request"),
+    (Reason::CommentNotFound, Code::NotFound, "no such comment"),
+    (
+        Reason::NoDefaultBranch,
+        Code::FailedPrecondition,
+        "the repository is empty or its configured default branch does not exist",
+    ),
+    (Reason::NotFound, Code::NotFound, "Bitbucket says that something does not exist"),
+    (Reason::BranchExists, Code::AlreadyExists, "a branch of this name exists"),
+    (Reason::BranchNameInvalid, Code::InvalidArgument, "git does not allow this branch name here"),
+    (
+        Reason::BranchIsDefault,
+        Code::FailedPrecondition,
+        "the branch is the default branch and cannot be deleted",
+    ),
+    (Reason::BranchMoved, Code::Aborted, "the branch is not where the call expects it; read it again"),
+    (Reason::PrExists, Code::AlreadyExists, "an open pull request from and to the same branches exists"),
+    (
+        Reason::PrEmpty,
+        Code::FailedPrecondition,
+        "the source branch has nothing that the target branch has not",
+    ),
+    (Reason::PrOutOfDate, Code::Aborted, "the pull request has changed since it was read; read it again"),
+    (Reason::PrClosed, Code::FailedPrecondition, "the pull request is merged or declined"),
+    (
+        Reason::ReviewersInvalid,
+        Code::InvalidArgument,
+        "some reviewers do not exist or may not see the repository",
+    ),
+    (Reason::MergeVetoed, Code::FailedPrecondition, "the merge is vetoed by a conflict or a merge check"),
+    (
+        Reason::FileExists,
+        Code::AlreadyExists,
+        "the file exists and the edit named no `source_commit_id`; read the file and name the commit",
+    ),
+    (Reason::FileOutOfDate, Code::Aborted, "the file has changed since `source_commit_id`; read it again"),
+    (Reason::EditRefused, Code::FailedPrecondition, "Bitbucket, or a hook of it, refused the edit"),
+    (Reason::AnchorInvalid, Code::FailedPrecondition, "the anchor's line is not part of the diff"),
+    (
+        Reason::StateRefused,
+        Code::FailedPrecondition,
+        "the repository is archived or in a state that allows no change",
+    ),
+    (
+        Reason::PermissionMissing,
+        Code::PermissionDenied,
+        "the token's user lacks a permission, or a branch permission forbids it; grant it in Bitbucket",
+    ),
+    (
+        Reason::CaptchaRequired,
+        Code::FailedPrecondition,
+        "Bitbucket wants a CAPTCHA after failed logins; log in once in a browser as the token's user",
+    ),
+    (
+        Reason::TokenHasNoUser,
+        Code::FailedPrecondition,
+        "the write needs a user, but a project or repository token has none; use a personal token",
+    ),
+];
+
+#[cfg(test)]
+mod tests;
