@@ -1,1 +1,3 @@
 //! The agent: config, stack, link, local listeners.
+
+pub mod stack;

@@ -1,0 +1,79 @@
+//! The caller's key against doing a write twice.
+//!
+//! The key is checked here and carried in the [`Command`](super::Command). This is the place, after audit and before the
+//! backend, where a journal answers a repeated key from what it remembers; without one, a key changes nothing else.
+
+use tonic::Code;
+use tonic::metadata::MetadataMap;
+use uuid::{Uuid, Variant};
+
+use crate::proto::{Effect, Fault, Reason};
+
+/// A caller's key: a UUIDv7, unique for one intended write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key(Uuid);
+
+/// The metadata that carries the key.
+pub const METADATA: &str = "idempotency-key";
+
+impl Key {
+    /// Reads the key of a call; `None` where there is none, and on methods that write nothing, where it is ignored.
+    pub(super) fn of(effect: Effect, metadata: &MetadataMap) -> Result<Option<Self>, Fault> {
+        match effect {
+            Effect::Read | Effect::Admin => Ok(None),
+            Effect::Write => match metadata.get(METADATA) {
+                None => Ok(None),
+                Some(value) => value.to_str().ok().and_then(Self::parse).map(Some).ok_or_else(invalid),
+            },
+        }
+    }
+
+    /// Reads the hyphenated form; `None` for anything else, also for another version of UUID.
+    pub fn parse(text: &str) -> Option<Self> {
+        // `Uuid` would take braces, `urn:uuid:` and bare digits too; one spelling keeps keys comparable as text.
+        let uuid = Uuid::parse_str(text).ok().filter(|_| text.len() == uuid::fmt::Hyphenated::LENGTH)?;
+        (uuid.get_version_num() == 7 && uuid.get_variant() == Variant::RFC4122).then_some(Self(uuid))
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+fn invalid() -> Fault {
+    Fault::new(Code::InvalidArgument, Reason::IdempotencyKeyInvalid, "`idempotency-key` must be a UUIDv7")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(effect: Effect, key: &'static str) -> Result<Option<Key>, Reason> {
+        let mut metadata = MetadataMap::new();
+        metadata.insert(METADATA, key.parse().unwrap());
+        Key::of(effect, &metadata).map_err(|fault| fault.reason())
+    }
+
+    #[test]
+    fn a_write_takes_a_uuid_of_version_7_only() {
+        let good = "01890a5d-ac96-774b-bcce-b302099a8057";
+        assert_eq!(read(Effect::Write, good).map(|key| key.unwrap().to_string()), Ok(good.to_owned()));
+        for bad in [
+            "",
+            "x",
+            "67e55044-10b1-426f-9247-bb680e5fe0c8",
+            "01890a5dac96774bbcceb302099a8057",
+            "{01890a5d-ac96-774b-bcce-b302099a8057}",
+            "01890a5d-ac96-774b-1cce-b302099a8057",
+        ] {
+            assert_eq!(read(Effect::Write, bad), Err(Reason::IdempotencyKeyInvalid), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_read_ignores_the_key() {
+        assert_eq!(read(Effect::Read, "x"), Ok(None));
+    }
+}

@@ -1,0 +1,124 @@
+//! A backend that does nothing but remember, for the tests of this module.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+
+use super::audit::{Audit, Outcome};
+use super::connections::{Connection, HeldBackends};
+use super::held::Settings;
+use super::policy::{AllowAll, Decision, Policy};
+use super::{Command, Scm, chunks};
+use crate::proto::Fault;
+use crate::proto::scm::v1 as pb;
+
+/// Remembers, in order, what happened; clones share the memory.
+#[derive(Clone, Default)]
+pub(super) struct Recorder(Arc<Mutex<Vec<String>>>);
+
+impl Recorder {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn note(&self, what: impl Into<String>) {
+        self.0.lock().unwrap().push(what.into());
+    }
+
+    /// What happened since the last time.
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+impl Policy for Recorder {
+    fn decide(&self, command: &Command) -> Decision {
+        self.note(format!("policy {}", command.connection.as_deref().unwrap_or("-")));
+        AllowAll.decide(command)
+    }
+}
+
+impl Audit for Recorder {
+    fn begin(&self, _: &Command) {
+        self.note("begin");
+    }
+
+    fn end(&self, command: &Command, outcome: &Outcome) {
+        let repo = command.target.repo.as_deref().unwrap_or("-");
+        let reason = outcome.reason.map_or("-", pb::Reason::word);
+        self.note(format!("end {repo} {:?} {reason}", outcome.code));
+    }
+}
+
+/// A connection `name` to `https://NAME.example/` with the project SHOP.
+pub(super) fn connection(name: &str, recorder: &Recorder) -> Connection {
+    Connection {
+        name: name.to_owned(),
+        url: format!("https://{name}.example/"),
+        projects: ["SHOP"].into_iter().collect(),
+        backend: Arc::new(recorder.clone()),
+    }
+}
+
+/// Takes every connection that comes with a call.
+pub(super) struct OneHeld(pub(super) Recorder);
+
+impl HeldBackends for OneHeld {
+    fn backend(&self, settings: &Settings) -> Result<Arc<dyn Scm>, Fault> {
+        self.0.note(format!("held {}", settings.name));
+        Ok(Arc::new(self.0.clone()))
+    }
+}
+
+/// Takes none.
+pub(super) struct NoHeld;
+
+impl HeldBackends for NoHeld {
+    fn backend(&self, _: &Settings) -> Result<Arc<dyn Scm>, Fault> {
+        Err(Fault::internal("not in this test"))
+    }
+}
+
+macro_rules! record {
+    ($($method:ident: $request:ident => $response:ident),* $(,)?) => {
+        #[tonic::async_trait]
+        impl Scm for Recorder {
+            $(async fn $method(&self, _: pb::$request) -> Result<pb::$response, Fault> {
+                self.note(stringify!($method));
+                Ok(pb::$response::default())
+            })*
+
+            async fn get_file(
+                &self,
+                request: pb::GetFileRequest,
+            ) -> Result<BoxStream<'static, Result<pb::GetFileResponse, Fault>>, Fault> {
+                self.note("get_file");
+                let first = Ok(Bytes::from(vec![0; chunks::MOST + 1]));
+                Ok(match request.path.as_str() {
+                    "cut" => chunks::messages(stream::iter([first, Err(Fault::internal("cut"))])),
+                    "endless" => chunks::messages(stream::iter([first]).chain(stream::pending())),
+                    _ => chunks::messages(stream::iter([first])),
+                })
+            }
+        }
+    };
+}
+
+record! {
+    test_connection: TestConnectionRequest => TestConnectionResponse,
+    list_projects: ListProjectsRequest => ListProjectsResponse,
+    list_repos: ListReposRequest => ListReposResponse,
+    get_repo: GetRepoRequest => GetRepoResponse,
+    list_branches: ListBranchesRequest => ListBranchesResponse,
+    get_default_branch: GetDefaultBranchRequest => GetDefaultBranchResponse,
+    create_branch: CreateBranchRequest => CreateBranchResponse,
+    delete_branch: DeleteBranchRequest => DeleteBranchResponse,
+    list_files: ListFilesRequest => ListFilesResponse,
+    edit_file: EditFileRequest => EditFileResponse,
+    open_pr: OpenPrRequest => OpenPrResponse,
+    get_pr: GetPrRequest => GetPrResponse,
+    list_prs: ListPRsRequest => ListPRsResponse,
+    post_comment: PostCommentRequest => PostCommentResponse,
+    get_build_status: GetBuildStatusRequest => GetBuildStatusResponse,
+}
