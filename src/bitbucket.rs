@@ -1,1 +1,33 @@
-//! The REST adapter for Bitbucket Data Center.
+//! The REST adapter for Bitbucket Data Center 7.21 to 10.x.
+//!
+//! One file a resource, each with pairs of functions without IO: a request from typed names, and a reply into the messages
+//! of the contract. [`Client`] joins them to the stack in `client`: retries, redirects, base URL, credentials, transport.
+//! What Bitbucket or the way there refuses is an [`Error`], which turns into a [`Fault`](crate::proto::Fault).
+//!
+//! A connection's projects are its limits in here too: no request for another project is sent, whatever the caller checks.
+
+mod account;
+mod branches;
+mod builds;
+mod client;
+mod comments;
+mod download;
+mod edit;
+mod error;
+mod files;
+mod names;
+mod page;
+mod projects;
+mod pull_requests;
+mod reply;
+mod repos;
+mod request;
+mod server;
+mod transport;
+mod users;
+mod wire;
+
+pub use account::{Account, Credential};
+pub use client::Client;
+pub use error::{Cause, Doubt, Error, Recovery, Refusal, Stranger};
+pub use names::{BranchName, CommitId, Problem, ProjectKey, Projects, RepoId, RepoPath, RepoSlug, Revision};

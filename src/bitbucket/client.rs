@@ -1,0 +1,275 @@
+//! The client stack: from a request without IO to a judged answer.
+//!
+//! From the outside in: retries (reads, and writes that provably were not sent) → one attempt under its timeout →
+//! redirects of moved repositories → base URL, credentials and fixed headers → the transport. There is no deadline of a
+//! command in here: the caller drops the future when it passes.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use tokio::time;
+use tower::ServiceExt as _;
+use tracing::debug;
+
+use crate::bitbucket::account::{Account, Base, Credential};
+use crate::bitbucket::download::Download;
+use crate::bitbucket::error::{Recovery, Site, Stranger, refusal};
+use crate::bitbucket::names::{ProjectKey, Projects};
+use crate::bitbucket::reply::{self, Asked, Kind, Reply};
+use crate::bitbucket::transport::{Body, Lost, Transport};
+use crate::bitbucket::{Error, transport};
+use crate::egress::Egress;
+use crate::proto::Effect;
+
+/// A Bitbucket, through one connection; cheap to clone, and clones share their sockets.
+///
+/// Each command is a method that takes the request of the contract and gives its response.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    transport: Transport,
+    base: Base,
+    site: Site,
+    credential: Credential,
+    projects: Projects,
+}
+
+impl Client {
+    /// Makes a client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::Account`] when the base URL cannot be used.
+    pub fn new(account: Account, egress: &Egress) -> Result<Self, Error> {
+        let transport = transport::over(egress, &account.base);
+        Self::with(account, transport)
+    }
+
+    /// Makes a client over any transport.
+    pub(super) fn with(account: Account, transport: Transport) -> Result<Self, Error> {
+        let base = Base::of(&account)?;
+        let site = Site { connection: account.name.into(), base: base.as_str().into() };
+        let Account { credential, projects, .. } = account;
+        Ok(Self { inner: Arc::new(Inner { transport, base, site, credential, projects }) })
+    }
+
+    /// The connection's name.
+    pub fn connection(&self) -> &str {
+        &self.inner.site.connection
+    }
+
+    /// The base URL, without a slash at the end.
+    pub fn base(&self) -> &str {
+        &self.inner.site.base
+    }
+
+    /// The connection's projects.
+    pub fn projects(&self) -> &Projects {
+        &self.inner.projects
+    }
+
+    /// Sends a request and reads its answer, of at most 16 MiB.
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Reply, Error> {
+        let asked = Asked::of(&request, &self.inner.site);
+        let whole = || async {
+            let response = self.follow(&request, &asked).await?;
+            refusal::judge(collect(response, &asked).await?)
+        };
+        persistently(asked.effect, || bounded(&asked, whole())).await
+    }
+
+    /// Sends a request whose answer is a file of any size; its first bytes have arrived when this returns.
+    pub(super) async fn open(&self, request: Request<Bytes>) -> Result<Download, Error> {
+        let asked = Asked::of(&request, &self.inner.site);
+        let begun = || async {
+            let response = self.follow(&request, &asked).await?;
+            // Bitbucket may call a file anything, HTML included; a login page comes from something else (FACTS 1.8).
+            let headers = response.headers();
+            let stranger = reply::kind(headers) == Kind::Html && !reply::is_bitbucket(headers);
+            if stranger || !response.status().is_success() {
+                return Err(no_file(response, &asked).await);
+            }
+            Download::begin(response.into_body(), &asked.site.base, ATTEMPT).await
+        };
+        persistently(asked.effect, || bounded(&asked, begun())).await
+    }
+
+    /// Sends a request, and again where a moved repository's redirect points, as far as that is inside the projects.
+    async fn follow(&self, request: &Request<Bytes>, asked: &Asked) -> Result<Response<Body>, Error> {
+        let mut below = request.uri().clone();
+        for _ in 0..=HOPS {
+            let response = self.once(request, &below, asked).await?;
+            let status = response.status();
+            let Some(location) = redirect(status, response.headers()) else { return Ok(response) };
+            below = self.moved(&below, location, status, asked.effect)?;
+            debug!(%status, "followed a moved repository");
+        }
+        Err(self.stranger(Stranger::Loop))
+    }
+
+    /// Where a redirect leads.
+    fn moved(&self, from: &Uri, location: &str, status: StatusCode, effect: Effect) -> Result<Uri, Error> {
+        // The others turn a write into a GET, by custom.
+        let keeps_method =
+            matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+        let target = self.inner.base.below(from, location).filter(|_| keeps_method || effect == Effect::Read);
+        let target = target.ok_or_else(|| {
+            let target = location.split(['?', '#']).next().unwrap_or_default().to_owned();
+            self.stranger(Stranger::Redirect { target })
+        })?;
+        match project_in(&target) {
+            Some(project) if !self.inner.projects.contains(&project) => {
+                Err(Error::OutsideProject { project })
+            }
+            None if project_in(from).is_some() => {
+                Err(self.stranger(Stranger::Redirect { target: target.path().to_owned() }))
+            }
+            Some(_) | None => Ok(target),
+        }
+    }
+
+    /// Sends a request once.
+    async fn once(
+        &self,
+        request: &Request<Bytes>,
+        below: &Uri,
+        asked: &Asked,
+    ) -> Result<Response<Body>, Error> {
+        let dressed = self.dress(request, below)?;
+        let sent = self.inner.transport.clone().oneshot(dressed).await;
+        if let Ok(response) = &sent {
+            let id = response.headers().get("x-arequestid").and_then(|id| id.to_str().ok());
+            debug!(method = %request.method(), path = below.path(), status = %response.status(), id, "Bitbucket answered");
+        }
+        sent.map_err(|lost| match lost {
+            Lost::Unsent { hop, recovery, source } => {
+                Error::Unreachable { base: asked.site.base.clone(), hop, recovery, source }
+            }
+            Lost::Underway { source } => Error::cut(asked.effect, &asked.site.base, source),
+        })
+    }
+
+    /// Adds what is the same for all requests.
+    fn dress(&self, request: &Request<Bytes>, below: &Uri) -> Result<Request<Full<Bytes>>, Error> {
+        let unusable =
+            |problem| Error::Account { connection: self.inner.site.connection.to_string(), problem };
+        let mut dressed = Request::new(Full::new(request.body().clone()));
+        *dressed.method_mut() = request.method().clone();
+        *dressed.uri_mut() =
+            self.inner.base.join(below).map_err(|_| unusable("its URL is too long for a request"))?;
+        *dressed.headers_mut() = request.headers().clone();
+        let token = self.inner.credential.header();
+        let token = token.map_err(|_| unusable("its token has characters that no header can carry"))?;
+        dressed.headers_mut().insert(AUTHORIZATION, token);
+        // Bitbucket refuses a write without it as a forgery from a browser (FACTS 1.6).
+        dressed.headers_mut().insert(X_ATLASSIAN_TOKEN, HeaderValue::from_static("no-check"));
+        dressed.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        Ok(dressed)
+    }
+
+    fn stranger(&self, stranger: Stranger) -> Error {
+        Error::NotBitbucket { base: self.inner.site.base.clone(), stranger }
+    }
+}
+
+/// Tries again where that is safe: reads, and writes that provably were not sent.
+async fn persistently<T, F>(effect: Effect, attempt: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let pauses =
+        ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(RETRIES).with_jitter();
+    attempt
+        .retry(pauses)
+        .when(|error| may_repeat(error, effect))
+        .notify(|error, pause| debug!(error = error.log(), ?pause, "trying again"))
+        .await
+}
+
+/// Whether the same request may be sent once more.
+fn may_repeat(error: &Error, effect: Effect) -> bool {
+    match error {
+        Error::Unreachable { recovery, .. } => *recovery == Recovery::Retry,
+        Error::Cut { .. } => effect == Effect::Read,
+        // Who names a longer delay than ours is not asked before.
+        Error::Unavailable { status, retry_after, .. } => {
+            effect == Effect::Read && PASSING.contains(status) && retry_after.is_none_or(|delay| delay <= PATIENCE)
+        }
+        _ => false,
+    }
+}
+
+/// One attempt may take [`ATTEMPT`]; what is cut by it may have been sent.
+async fn bounded<T>(asked: &Asked, attempt: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match time::timeout(ATTEMPT, attempt).await {
+        Ok(outcome) => outcome,
+        Err(elapsed) => Err(Error::cut(asked.effect, &asked.site.base, elapsed)),
+    }
+}
+
+async fn collect(response: Response<Body>, asked: &Asked) -> Result<Reply, Error> {
+    let (head, body) = response.into_parts();
+    match Limited::new(body, LARGEST).collect().await {
+        Ok(body) => {
+            let body = body.to_bytes();
+            Ok(Reply { status: head.status, headers: head.headers, body, asked: asked.clone() })
+        }
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Error::TooLarge { base: asked.site.base.clone(), limit: LARGEST })
+        }
+        Err(error) => Err(Error::cut(asked.effect, &asked.site.base, error)),
+    }
+}
+
+/// What stands in place of a file.
+async fn no_file(response: Response<Body>, asked: &Asked) -> Error {
+    let judged = match collect(response, asked).await {
+        Ok(reply) => refusal::judge(reply),
+        Err(error) => Err(error),
+    };
+    let stranger = |_| Error::NotBitbucket { base: asked.site.base.clone(), stranger: Stranger::LoginPage };
+    judged.map_or_else(|error| error, stranger)
+}
+
+fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<&str> {
+    let location = || headers.get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or_default();
+    // 304 and 300 have no target that could be followed, and no REST resource answers so.
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308).then(location)
+}
+
+/// The project that a path below the base names: `/rest/{resource}/{version}/projects/{key}/…`.
+fn project_in(below: &Uri) -> Option<String> {
+    let mut segments = below.path().split('/').skip_while(|segment| *segment != "projects").skip(1);
+    let key = percent_encoding::percent_decode_str(segments.next()?).decode_utf8().ok()?;
+    // What is no key is not in the set of projects either; it is kept so that it is refused by name.
+    Some(ProjectKey::parse(&key).map_or_else(|_| key.clone().into_owned(), |key| key.to_string()))
+}
+
+const X_ATLASSIAN_TOKEN: HeaderName = HeaderName::from_static("x-atlassian-token");
+const AGENT: &str = concat!("gitproxy/", env!("CARGO_PKG_VERSION"));
+/// The largest JSON answer that is read, in bytes.
+const LARGEST: usize = 16 * 1024 * 1024;
+/// How long one attempt may take, to its whole answer or to a file's first bytes; and then between the bytes of a file.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// How many redirects are followed.
+const HOPS: usize = 3;
+/// How often a failed attempt is repeated, and after what pause first; the pause doubles.
+const RETRIES: usize = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(150);
+/// The longest delay that is waited for in here when Bitbucket names one.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// What passes by itself; a 500 does not.
+const PASSING: &[StatusCode] =
+    &[StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! One file written and committed: EditFile.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::{HeaderValue, Method, Request};
+use serde::Deserialize;
+
+use crate::bitbucket::names::{BranchName, CommitId, RepoId, RepoPath};
+use crate::bitbucket::reply::Reply;
+use crate::bitbucket::request::{Draft, Path, Permission};
+use crate::bitbucket::wire::{lenient, number, text};
+use crate::bitbucket::{Client, Error, users};
+use crate::proto::Reason;
+use crate::proto::scm::v1 as pb;
+
+/// What shall be written.
+#[derive(Debug)]
+struct Edit {
+    repo: RepoId,
+    path: RepoPath,
+    branch: BranchName,
+    content: Bytes,
+    message: String,
+    source_commit: Option<CommitId>,
+    source_branch: Option<BranchName>,
+}
+
+/// `PUT /rest/api/latest/projects/{p}/repos/{r}/browse/{path}`, multipart; `boundary` must not occur in the content.
+fn request(edit: &Edit, boundary: &str) -> Request<Bytes> {
+    let mut form = Form { boundary, body: BytesMut::with_capacity(edit.content.len() + 1024) };
+    form.field("branch", edit.branch.short());
+    if !edit.message.is_empty() {
+        form.field("message", &edit.message);
+    }
+    if let Some(commit) = &edit.source_commit {
+        form.field("sourceCommitId", commit.as_str());
+    }
+    if let Some(branch) = &edit.source_branch {
+        form.field("sourceBranch", branch.short());
+    }
+    form.file("content", &edit.content);
+    let draft = Draft::new(
+        Method::PUT,
+        Path::repo(&edit.repo).segment("browse").file(&edit.path),
+        Permission::RepoWrite,
+    );
+    let content_type = format!("multipart/form-data; boundary={boundary}");
+    let content_type = HeaderValue::try_from(content_type).expect("a boundary is letters and digits");
+    draft.body(content_type, form.end())
+}
+
+fn reply(reply: &Reply) -> Result<pb::Commit, Error> {
+    reply.json::<Wire>().map(Into::into)
+}
+
+/// A `multipart/form-data` body (RFC 7578).
+struct Form<'a> {
+    boundary: &'a str,
+    body: BytesMut,
+}
+
+impl Form<'_> {
+    fn field(&mut self, name: &str, value: &str) {
+        let head = format!("--{}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n", self.boundary);
+        self.part(&head, value.as_bytes());
+    }
+
+    /// A part with a file name, since a server may take one without for text and harm its bytes.
+    fn file(&mut self, name: &str, content: &[u8]) {
+        let head = format!(
+            "--{}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n",
+            self.boundary
+        );
+        self.part(&head, content);
+    }
+
+    fn part(&mut self, head: &str, content: &[u8]) {
+        self.body.put_slice(head.as_bytes());
+        self.body.put_slice(content);
+        self.body.put_slice(b"\r\n");
+    }
+
+    fn end(mut self) -> Bytes {
+        let tail = format!("--{}--\r\n", self.boundary);
+        self.body.put_slice(tail.as_bytes());
+        self.body.freeze()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    #[serde(default, deserialize_with = "text")]
+    id: String,
+    #[serde(default, deserialize_with = "text")]
+    message: String,
+    #[serde(default, deserialize_with = "lenient")]
+    author: Option<users::Wire>,
+    #[serde(default, deserialize_with = "number")]
+    author_timestamp: i64,
+    #[serde(default, deserialize_with = "lenient")]
+    parents: Vec<Parent>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Parent {
+    #[serde(default, deserialize_with = "text")]
+    id: String,
+}
+
+impl From<Wire> for pb::Commit {
+    fn from(wire: Wire) -> Self {
+        Self {
+            id: wire.id,
+            message: wire.message,
+            author: wire.author.map(Into::into),
+            authored_ms: wire.author_timestamp,
+            parent_ids: wire.parents.into_iter().map(|parent| parent.id).collect(),
+        }
+    }
+}
+
+impl Edit {
+    fn parse(client: &Client, asked: pb::EditFileRequest) -> Result<Self, Error> {
+        let repo = client.repo(asked.repo.as_ref())?;
+        let path = RepoPath::parse(&asked.path).map_err(|why| Error::field("path", why))?;
+        let branch = BranchName::parse(&asked.branch).map_err(|why| Error::field("branch", why))?;
+        let commit = (!asked.source_commit_id.is_empty()).then(|| CommitId::parse(&asked.source_commit_id));
+        let source_commit = commit.transpose().map_err(|why| Error::field("source_commit_id", why))?;
+        let source = (!asked.source_branch.is_empty()).then(|| BranchName::parse(&asked.source_branch));
+        let source_branch = source.transpose().map_err(|why| Error::field("source_branch", why))?;
+        if asked.content.len() > LARGEST {
+            return Err(Error::field("content", "must be at most 5,242,880 bytes"));
+        }
+        if asked.message.len() > LONGEST {
+            return Err(Error::field("message", "must be at most 65,536 bytes"));
+        }
+        let (content, message) = (asked.content, asked.message);
+        Ok(Self { repo, path, branch, content, message, source_commit, source_branch })
+    }
+}
+
+impl Client {
+    /// Writes one file and commits it; content that is already there is a success.
+    ///
+    /// # Errors
+    /// [`Error::Field`], [`Error::OutsideProject`], and Bitbucket's refusals; `FILE_EXISTS`, `FILE_OUT_OF_DATE`,
+    /// `EDIT_REFUSED`, `TOKEN_HAS_NO_USER`.
+    pub async fn edit_file(&self, asked: pb::EditFileRequest) -> Result<pb::EditFileResponse, Error> {
+        let edit = Edit::parse(self, asked)?;
+        match self.send(request(&edit, &boundary())).await {
+            Ok(done) => Ok(pb::EditFileResponse { commit: Some(reply(&done)?), unchanged: false }),
+            Err(error) if is_unchanged(&error) => {
+                Ok(pb::EditFileResponse { commit: None, unchanged: true })
+            }
+            Err(error) => Err(not_edited(error)),
+        }
+    }
+}
+
+fn is_unchanged(error: &Error) -> bool {
+    matches!(error, Error::Refused(refusal) if refusal.exception == "FileContentUnmodifiedException")
+}
+
+/// A conflict that names no state of the repository is a hook's.
+fn not_edited(error: Error) -> Error {
+    let of_state = matches!(&error, Error::Refused(refusal)
+        if matches!(refusal.exception.as_str(), "IllegalEntityStateException" | "IntegrityException"));
+    if of_state { error } else { error.means(Reason::StateRefused, Reason::EditRefused) }
+}
+
+/// 128 random bits; without entropy, a constant: then a content that holds it by accident is refused by Bitbucket.
+fn boundary() -> String {
+    let (high, low) = (getrandom::u64().unwrap_or_default(), getrandom::u64().unwrap_or_default());
+    format!("gitproxy{high:016x}{low:016x}")
+}
+
+/// Bitbucket's default limit, `content.upload.max.size`.
+const LARGEST: usize = 5_242_880;
+/// The longest commit message, in bytes.
+const LONGEST: usize = 65_536;
+
+#[cfg(test)]
+mod tests;

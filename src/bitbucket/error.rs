@@ -1,0 +1,300 @@
+//! What can go wrong with Bitbucket, one variant for each thing that a caller or an operator would do differently about.
+//!
+//! `Display` and the chain of sources are for the operator ([`Error::log`]); what the cloud may see is the
+//! [`Fault`](crate::proto::Fault) that an error turns into.
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::proto::{Effect, Reason};
+
+mod fault;
+pub(super) mod refusal;
+
+/// An error of whatever kind, as a cause.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A failed command.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A field of the request is missing or malformed; nothing was sent.
+    #[error("`{field}` {problem}")]
+    Field {
+        /// The field, such as `repo.slug`.
+        field: String,
+        /// Completes a sentence that begins with the field.
+        problem: String,
+    },
+    /// Git does not allow the name of the new branch; nothing was sent.
+    #[error("git does not allow the branch name `{name}`")]
+    BranchName {
+        /// The name.
+        name: String,
+    },
+    /// The page token was not issued by this method with these arguments; nothing was sent.
+    #[error("the page token was not issued by this method with these arguments")]
+    PageToken,
+    /// The connection may not touch this project; nothing was sent there.
+    #[error("project `{project}` is outside the connection's projects")]
+    OutsideProject {
+        /// The project's key.
+        project: String,
+    },
+    /// The connection's settings cannot be used.
+    #[error("connection `{connection}` cannot be used: {problem}")]
+    Account {
+        /// The connection's name.
+        connection: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// No connection could be made, so that nothing was sent.
+    #[error("no connection to {base}")]
+    Unreachable {
+        /// The connection's base URL.
+        base: Arc<str>,
+        /// The hop that failed, as one of the `EGRESS_` reasons.
+        hop: Reason,
+        /// Whether another try may fare better.
+        recovery: Recovery,
+        /// What `egress` said.
+        source: Cause,
+    },
+    /// A read's answer did not arrive whole.
+    #[error("{base} closed the connection or stalled before its answer was whole")]
+    Cut {
+        /// The connection's base URL.
+        base: Arc<str>,
+        /// What broke.
+        source: Cause,
+    },
+    /// A write was sent and may have happened.
+    #[error("the write may have happened: {doubt}")]
+    Uncertain {
+        /// Why nobody knows.
+        doubt: Doubt,
+        /// What broke, if something did.
+        source: Option<Cause>,
+    },
+    /// What answers is not Bitbucket's REST interface.
+    #[error("what answers at {base} is not Bitbucket's REST interface: {stranger}")]
+    NotBitbucket {
+        /// The connection's base URL.
+        base: Arc<str>,
+        /// What it is instead.
+        stranger: Stranger,
+    },
+    /// The answer is not what Bitbucket answers.
+    #[error("the answer of {base} cannot be read: {problem}")]
+    Unreadable {
+        /// The connection's base URL.
+        base: Arc<str>,
+        /// What is wrong with it.
+        problem: &'static str,
+        /// Where the JSON breaks, if it does.
+        source: Option<serde_json::Error>,
+    },
+    /// The answer is larger than any that was asked for should be.
+    #[error("the answer of {base} is larger than {limit} bytes")]
+    TooLarge {
+        /// The connection's base URL.
+        base: Arc<str>,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Bitbucket, or what stands before it, answers with 5xx.
+    #[error("{base} answers {status}")]
+    Unavailable {
+        /// The connection's base URL.
+        base: Arc<str>,
+        /// Which 5xx.
+        status: StatusCode,
+        /// When it asks us to come back.
+        retry_after: Option<Duration>,
+    },
+    /// The rate limit of the token's user is used up.
+    #[error("{base} answers 429: the rate limit of the token's user is used up")]
+    RateLimited {
+        /// The connection's base URL.
+        base: Arc<str>,
+        /// When it asks us to come back.
+        retry_after: Option<Duration>,
+    },
+    /// Bitbucket refuses the token.
+    #[error("Bitbucket refuses the token of connection `{connection}` ({exception})")]
+    TokenInvalid {
+        /// The connection's name.
+        connection: Arc<str>,
+        /// Bitbucket's word for it; empty when it gave none.
+        exception: String,
+    },
+    /// Bitbucket refuses something for a reason that it names.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// This Bitbucket has no such REST resource.
+    #[error("this Bitbucket does not have the REST resource")]
+    RouteMissing,
+    /// Bitbucket took a request of ours for a forgery from a browser.
+    #[error("Bitbucket refused the request with `XSRF check failed`, although it carried X-Atlassian-Token")]
+    Xsrf,
+}
+
+/// A refusal by Bitbucket itself.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("Bitbucket answers {status} {exception}: {message}")]
+pub struct Refusal {
+    /// What it means for the caller.
+    pub reason: Reason,
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The simple name of Bitbucket's exception; empty when it gave none.
+    pub exception: String,
+    /// Bitbucket's own words, at most 1,000 characters.
+    pub message: String,
+    /// Facts for programs, by the names that `Reason` documents.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// Whether another try may fare better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// It may, in a moment.
+    Retry,
+    /// It may not, until somebody changes something.
+    GiveUp,
+}
+
+/// Why nobody knows whether a write happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The connection ended, or nothing came for too long, before the answer was whole.
+    Cut,
+    /// The answer came and cannot be read.
+    Unreadable,
+    /// A proxy lost the answer: 502 or 504.
+    Gateway,
+    /// Bitbucket says that it could not write its answer (FACTS 1.4, `JsonMappingException`).
+    Serialisation,
+}
+
+/// What answers in place of Bitbucket's REST interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stranger {
+    /// A web page where JSON is due, most often the login page of a single sign-on.
+    LoginPage,
+    /// A redirect to somewhere that is not below the base URL's REST interface.
+    Redirect {
+        /// Where to; for the operator only.
+        target: String,
+    },
+    /// More redirects than a moved repository explains.
+    Loop,
+    /// A page that says 404: there is no Bitbucket below this base URL.
+    NotFoundPage,
+    /// Neither JSON nor a web page.
+    OtherType,
+}
+
+/// The connection and its base URL, for messages.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    pub(super) connection: Arc<str>,
+    pub(super) base: Arc<str>,
+}
+
+impl Error {
+    /// Says that a field is missing or malformed.
+    pub(super) fn field(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Field { field: field.into(), problem: problem.into() }
+    }
+
+    /// Says that a write may have happened.
+    pub(super) fn uncertain(doubt: Doubt, source: impl Into<Cause>) -> Self {
+        Self::Uncertain { doubt, source: Some(source.into()) }
+    }
+
+    /// Says that the answer did not arrive whole, which leaves a write in doubt.
+    pub(super) fn cut(effect: Effect, base: &Arc<str>, source: impl Into<Cause>) -> Self {
+        match effect {
+            Effect::Write => Self::uncertain(Doubt::Cut, source),
+            Effect::Read | Effect::Admin => Self::Cut { base: base.clone(), source: source.into() },
+        }
+    }
+
+    /// What Bitbucket refused with, when that is what happened.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        if let Self::Refused(refusal) = self { Some(refusal.reason) } else { None }
+    }
+
+    /// Says more precisely what a refusal means: only the command knows what it asked.
+    #[must_use]
+    pub(super) fn means(mut self, vague: Reason, precise: Reason) -> Self {
+        if let Self::Refused(refusal) = &mut self
+            && refusal.reason == vague
+        {
+            refusal.reason = precise;
+        }
+        self
+    }
+
+    /// Adds a fact to a refusal of this reason.
+    #[must_use]
+    pub(super) fn with(mut self, reason: Reason, name: &'static str, value: &str) -> Self {
+        if let Self::Refused(refusal) = &mut self
+            && refusal.reason == reason
+        {
+            refusal.facts.push((name, value.to_owned()));
+        }
+        self
+    }
+
+    /// The message for the operator's log: what failed and the chain of its causes, without any secret.
+    pub fn log(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            // Writing to a text cannot fail.
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cut => "the connection ended or stalled before Bitbucket's answer was whole",
+            Self::Unreadable => "Bitbucket's answer cannot be read",
+            Self::Gateway => "a proxy before Bitbucket lost the answer",
+            Self::Serialisation => "Bitbucket could not write its answer",
+        })
+    }
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoginPage => f.write_str("a web page, most likely a login page"),
+            Self::Redirect { target } => write!(f, "a redirect to {target}, most likely to a single sign-on"),
+            Self::Loop => f.write_str("a chain of redirects that does not end"),
+            Self::NotFoundPage => f.write_str("a web page that says 404"),
+            Self::OtherType => f.write_str("an answer that is not JSON"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operator_reads_the_chain_of_causes() {
+        let inner = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "peer closed");
+        let error = Error::cut(Effect::Read, &"https://git.example".into(), inner);
+        assert!(error.log().ends_with("answer was whole: peer closed"), "{}", error.log());
+    }
+}

@@ -1,0 +1,248 @@
+//! What the cloud may see of an [`Error`]: hop, reason and remedy, but no address, banner or path that it did not send.
+
+use std::time::Duration;
+
+use tonic::Code;
+
+use crate::bitbucket::Error;
+use crate::bitbucket::error::{Recovery, Refusal, Stranger};
+use crate::proto::{Fault, Reason};
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Field { field, problem } => Self::field(field, problem),
+            Error::BranchName { name } => {
+                let message = format!("git does not allow the branch name `{name}`");
+                Self::new(Code::InvalidArgument, Reason::BranchNameInvalid, message).with("branch", name)
+            }
+            Error::PageToken => Self::new(
+                Code::InvalidArgument,
+                Reason::PageTokenInvalid,
+                "the page token was not issued by this method with these arguments; start again without one",
+            ),
+            Error::OutsideProject { project } => {
+                let message = format!("the connection may not touch project `{project}`");
+                Self::new(Code::PermissionDenied, Reason::OutsideProject, message).with("project", project)
+            }
+            Error::Account { connection, problem } => {
+                let message = format!("connection `{connection}` cannot be used: {problem}");
+                Self::new(Code::FailedPrecondition, Reason::ConnectionInvalid, message)
+                    .with("connection", connection)
+            }
+            Error::TokenInvalid { connection, exception: _ } => {
+                let message = format!(
+                    "Bitbucket refuses the token of connection `{connection}`: it is wrong, expired or revoked, \
+                     or this Bitbucket does not allow its kind of authentication; renew it"
+                );
+                Self::new(Code::FailedPrecondition, Reason::TokenInvalid, message)
+                    .with("connection", connection.as_ref())
+            }
+            Error::Refused(refusal) => refused(*refusal),
+            Error::RouteMissing => Self::new(
+                Code::Unimplemented,
+                Reason::NotInThisVersion,
+                "this Bitbucket does not have the REST resource; an upgrade has it",
+            ),
+            Error::Xsrf => Self::internal("Bitbucket took the request for a forgery (XSRF check failed)"),
+            Error::TooLarge { .. } => {
+                Self::internal("Bitbucket's answer is larger than gitproxy reads; ask for a smaller page")
+            }
+            Error::Unreachable { .. }
+            | Error::Cut { .. }
+            | Error::Uncertain { .. }
+            | Error::NotBitbucket { .. }
+            | Error::Unreadable { .. }
+            | Error::Unavailable { .. }
+            | Error::RateLimited { .. } => on_the_way(&error),
+        }
+    }
+}
+
+/// Failures between here and Bitbucket, or of the whole server.
+fn on_the_way(error: &Error) -> Fault {
+    match error {
+        Error::Unreachable { hop, recovery, .. } => unreachable(*hop, *recovery),
+        Error::Uncertain { doubt, .. } => {
+            let message = format!("the write may have happened: {doubt}; read before you repeat it");
+            Fault::new(Code::Unknown, Reason::WriteUncertain, message)
+        }
+        Error::NotBitbucket { stranger, .. } => {
+            Fault::new(Code::FailedPrecondition, Reason::NotBitbucket, stranger_in_words(stranger))
+        }
+        Error::Unavailable { status, retry_after, .. } => {
+            let message =
+                format!("Bitbucket is starting, in maintenance or overloaded (HTTP {})", status.as_u16());
+            Fault::new(Code::Unavailable, Reason::BitbucketUnavailable, message)
+                .retry_after(retry_after.unwrap_or(COME_BACK))
+        }
+        Error::RateLimited { retry_after, .. } => Fault::new(
+            Code::ResourceExhausted,
+            Reason::RateLimited,
+            "Bitbucket's rate limit for the token's user is used up; try again later",
+        )
+        .retry_after(retry_after.unwrap_or(COME_BACK)),
+        Error::Unreadable { problem, .. } => Fault::new(
+            Code::FailedPrecondition,
+            Reason::NotBitbucket,
+            format!("the answer is not what Bitbucket Data Center 7.21 to 10 gives: {problem}"),
+        ),
+        _ => Fault::new(
+            Code::Unavailable,
+            Reason::EgressCut,
+            "Bitbucket closed the connection or stalled before its answer was whole",
+        ),
+    }
+}
+
+fn unreachable(hop: Reason, recovery: Recovery) -> Fault {
+    // `if` chains: the enum has many values that no hop is.
+    let (code, message) = if hop == Reason::EgressDns {
+        (Code::Unavailable, "the host name of Bitbucket does not resolve in the customer's network")
+    } else if hop == Reason::EgressProxy {
+        (Code::Unavailable, "the customer's proxy refused or failed to connect to Bitbucket")
+    } else if hop == Reason::EgressTls {
+        (
+            Code::Unavailable,
+            "the TLS handshake with Bitbucket failed; most often its certificate's CA must be added to the agent's trust",
+        )
+    } else if hop == Reason::OriginRefused {
+        (Code::PermissionDenied, "the agent does not connect to this origin; use https")
+    } else {
+        (Code::Unavailable, "no TCP connection to Bitbucket: refused, unreachable or timed out")
+    };
+    let fault = Fault::new(code, hop, message);
+    match recovery {
+        Recovery::Retry => fault.retry_after(COME_BACK),
+        Recovery::GiveUp => fault,
+    }
+}
+
+fn stranger_in_words(stranger: &Stranger) -> &'static str {
+    match stranger {
+        Stranger::LoginPage => {
+            "a login page answers in place of Bitbucket's REST interface: a single sign-on or a reverse proxy must let \
+             /rest pass with the token"
+        }
+        Stranger::Redirect { .. } | Stranger::Loop => {
+            "Bitbucket's REST interface redirects elsewhere, most likely to the login of a single sign-on: it must let \
+             /rest pass with the token; or the base URL is not the one that Bitbucket is configured with"
+        }
+        Stranger::NotFoundPage => {
+            "there is no Bitbucket below the connection's base URL; check its host and context path"
+        }
+        Stranger::OtherType => {
+            "what answers below the connection's base URL is not Bitbucket's REST interface; check host and context path"
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Fault {
+    let Refusal { reason, message, facts, .. } = refusal;
+    let (code, ours) = sentence(reason);
+    let message = match ours {
+        Some(ours) if message.is_empty() || !quotes(reason) => ours.to_owned(),
+        Some(ours) => format!("{ours}; Bitbucket says: {message}"),
+        None if message.is_empty() => "Bitbucket refused the request without a word".to_owned(),
+        None => format!("Bitbucket says: {message}"),
+    };
+    facts.into_iter().fold(Fault::new(code, reason, message), |fault, (name, value)| fault.with(name, value))
+}
+
+/// The documented code of a reason (`errors.proto`), and our words for it; `None` leaves the word to Bitbucket.
+fn sentence(reason: Reason) -> (Code, Option<&'static str>) {
+    SENTENCES
+        .iter()
+        .find(|(of, ..)| *of == reason)
+        .map_or((Code::InvalidArgument, None), |(_, code, words)| (*code, Some(*words)))
+}
+
+/// Whether Bitbucket's own words add something that the caller can use.
+fn quotes(reason: Reason) -> bool {
+    QUOTED.contains(&reason)
+}
+
+/// The delay that is advised when Bitbucket advises none.
+const COME_BACK: Duration = Duration::from_secs(5);
+
+const QUOTED: &[Reason] = &[
+    Reason::BranchNameInvalid,
+    Reason::BranchMoved,
+    Reason::EditRefused,
+    Reason::StateRefused,
+    Reason::AnchorInvalid,
+    Reason::ReviewersInvalid,
+    Reason::NotFound,
+    Reason::RefNotFound,
+    Reason::PathNotFound,
+    Reason::PermissionMissing,
+    Reason::MergeVetoed,
+];
+
+const SENTENCES: &[(Reason, Code, &str)] = &[
+    (Reason::ProjectNotFound, Code::NotFound, "no such project, or the token may not see it"),
+    (Reason::RepoNotFound, Code::NotFound, "no such repository, or the token may not see it"),
+    (Reason::RefNotFound, Code::NotFound, "no such branch, tag or commit"),
+    (Reason::PathNotFound, Code::NotFound, "no such file or directory at that commit"),
+    (Reason::PrNotFound, Code::NotFound, "no such pull request"),
+    (Reason::CommentNotFound, Code::NotFound, "no such comment"),
+    (
+        Reason::NoDefaultBranch,
+        Code::FailedPrecondition,
+        "the repository is empty or its configured default branch does not exist",
+    ),
+    (Reason::NotFound, Code::NotFound, "Bitbucket says that something does not exist"),
+    (Reason::BranchExists, Code::AlreadyExists, "a branch of this name exists"),
+    (Reason::BranchNameInvalid, Code::InvalidArgument, "git does not allow this branch name here"),
+    (
+        Reason::BranchIsDefault,
+        Code::FailedPrecondition,
+        "the branch is the default branch and cannot be deleted",
+    ),
+    (Reason::BranchMoved, Code::Aborted, "the branch is not where the call expects it; read it again"),
+    (Reason::PrExists, Code::AlreadyExists, "an open pull request from and to the same branches exists"),
+    (
+        Reason::PrEmpty,
+        Code::FailedPrecondition,
+        "the source branch has nothing that the target branch has not",
+    ),
+    (Reason::PrOutOfDate, Code::Aborted, "the pull request has changed since it was read; read it again"),
+    (Reason::PrClosed, Code::FailedPrecondition, "the pull request is merged or declined"),
+    (
+        Reason::ReviewersInvalid,
+        Code::InvalidArgument,
+        "some reviewers do not exist or may not see the repository",
+    ),
+    (Reason::MergeVetoed, Code::FailedPrecondition, "the merge is vetoed by a conflict or a merge check"),
+    (
+        Reason::FileExists,
+        Code::AlreadyExists,
+        "the file exists and the edit named no `source_commit_id`; read the file and name the commit",
+    ),
+    (Reason::FileOutOfDate, Code::Aborted, "the file has changed since `source_commit_id`; read it again"),
+    (Reason::EditRefused, Code::FailedPrecondition, "Bitbucket, or a hook of it, refused the edit"),
+    (Reason::AnchorInvalid, Code::FailedPrecondition, "the anchor's line is not part of the diff"),
+    (
+        Reason::StateRefused,
+        Code::FailedPrecondition,
+        "the repository is archived or in a state that allows no change",
+    ),
+    (
+        Reason::PermissionMissing,
+        Code::PermissionDenied,
+        "the token's user lacks a permission, or a branch permission forbids it; grant it in Bitbucket",
+    ),
+    (
+        Reason::CaptchaRequired,
+        Code::FailedPrecondition,
+        "Bitbucket wants a CAPTCHA after failed logins; log in once in a browser as the token's user",
+    ),
+    (
+        Reason::TokenHasNoUser,
+        Code::FailedPrecondition,
+        "the write needs a user, but a project or repository token has none; use a personal token",
+    ),
+];
+
+#[cfg(test)]
+mod tests;

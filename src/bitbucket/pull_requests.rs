@@ -1,0 +1,173 @@
+//! Pull requests: OpenPR, GetPR, ListPRs.
+
+use bytes::Bytes;
+use http::{Method, Request};
+
+use crate::bitbucket::names::{BranchName, RepoId};
+use crate::bitbucket::page::{self, Cursor, Listing, Page};
+use crate::bitbucket::reply::Reply;
+use crate::bitbucket::request::{Draft, Path, Permission};
+use crate::bitbucket::{Client, Error};
+use crate::proto::scm::v1 as pb;
+
+mod wire;
+
+use wire::{Open, Ref, Wire};
+
+/// `POST /rest/api/latest/projects/{p}/repos/{r}/pull-requests`
+fn open_request(open: &Opening) -> Request<Bytes> {
+    let body = Open {
+        title: &open.title,
+        description: &open.description,
+        from_ref: Ref::new(&open.from_repo, &open.from),
+        to_ref: Ref::new(&open.repo, &open.to),
+        reviewers: open.reviewers.iter().map(|name| wire::Named::user(name)).collect(),
+    };
+    Draft::new(Method::POST, Path::repo(&open.repo).segment("pull-requests"), Permission::RepoRead)
+        .json(&body)
+}
+
+/// `GET /rest/api/latest/projects/{p}/repos/{r}/pull-requests/{id}`
+fn request(repo: &RepoId, id: i64) -> Request<Bytes> {
+    let path = Path::repo(repo).segment("pull-requests").segment(&id.to_string());
+    Draft::get(path, Permission::RepoRead).empty()
+}
+
+fn reply(reply: &Reply) -> Result<pb::PullRequest, Error> {
+    reply.json::<Wire>().map(Into::into)
+}
+
+/// `GET /rest/api/latest/projects/{p}/repos/{r}/pull-requests`
+///
+/// `at` with a short name matches nothing (FACTS 4); with `OUTGOING` it is the source branch.
+fn list_request(repo: &RepoId, filter: &Filter, start: u64, limit: u32) -> Request<Bytes> {
+    let draft = Draft::get(Path::repo(repo).segment("pull-requests"), Permission::RepoRead);
+    let draft = draft.query("state", filter.state).query("order", "NEWEST");
+    let draft = match &filter.from {
+        Some(from) => draft.query("at", from.full()).query("direction", "OUTGOING"),
+        None => draft,
+    };
+    draft.page(start, limit).empty()
+}
+
+/// A page; what is outgoing from here may be incoming elsewhere, and is left out.
+fn list_reply(
+    reply: &Reply,
+    repo: &RepoId,
+    filter: &Filter,
+    start: u64,
+) -> Result<Page<pb::PullRequest>, Error> {
+    let Page { values, next } = Page::<Wire>::read(reply, start)?;
+    let wanted = |pr: &pb::PullRequest| {
+        let source = |from: &BranchName| pr.from.as_ref().is_some_and(|side| side.id == from.full());
+        let target = pr.to.as_ref().and_then(|side| side.repo.as_ref()).is_some_and(|to| repo.is(to));
+        target && filter.from.as_ref().is_none_or(source)
+    };
+    Ok(Page { values: values.into_iter().map(Into::into).filter(wanted).collect(), next })
+}
+
+/// Which pull requests.
+#[derive(Debug)]
+struct Filter {
+    state: &'static str,
+    from: Option<BranchName>,
+}
+
+/// A pull request that shall be opened.
+#[derive(Debug)]
+struct Opening {
+    repo: RepoId,
+    from_repo: RepoId,
+    from: BranchName,
+    to: BranchName,
+    title: String,
+    description: String,
+    reviewers: Vec<String>,
+}
+
+impl Opening {
+    fn parse(client: &Client, asked: pb::OpenPrRequest) -> Result<Self, Error> {
+        let repo = client.repo(asked.repo.as_ref())?;
+        let from_repo = match &asked.from_repo {
+            Some(fork) => RepoId::parse("from_repo", Some(fork), client.projects())?,
+            None => repo.clone(),
+        };
+        let from = BranchName::parse(&asked.from_branch).map_err(|why| Error::field("from_branch", why))?;
+        let to = BranchName::parse(&asked.to_branch).map_err(|why| Error::field("to_branch", why))?;
+        if !(1..=TITLE).contains(&characters(asked.title.trim())) {
+            return Err(Error::field("title", "must be 1 to 255 characters"));
+        }
+        if characters(&asked.description) > DESCRIPTION {
+            return Err(Error::field("description", "must be at most 32,768 characters"));
+        }
+        let (title, description, reviewers) = (asked.title, asked.description, asked.reviewers);
+        Ok(Self { repo, from_repo, from, to, title, description, reviewers })
+    }
+}
+
+impl Client {
+    /// Opens a pull request.
+    ///
+    /// # Errors
+    /// [`Error::Field`], [`Error::OutsideProject`] also for the fork, and Bitbucket's refusals; `PR_EXISTS` with the id of
+    /// the one that exists, `PR_EMPTY`, `REVIEWERS_INVALID`, `TOKEN_HAS_NO_USER`.
+    pub async fn open_pr(&self, asked: pb::OpenPrRequest) -> Result<pb::OpenPrResponse, Error> {
+        let open = Opening::parse(self, asked)?;
+        let opened = reply(&self.send(open_request(&open)).await?)?;
+        Ok(pb::OpenPrResponse { pull_request: Some(opened) })
+    }
+
+    /// Reads a pull request.
+    ///
+    /// # Errors
+    /// [`Error::Field`], [`Error::OutsideProject`], and Bitbucket's refusals.
+    pub async fn get_pr(&self, asked: pb::GetPrRequest) -> Result<pb::GetPrResponse, Error> {
+        let repo = self.repo(asked.repo.as_ref())?;
+        let id = number("id", asked.id)?;
+        Ok(pb::GetPrResponse { pull_request: Some(self.pull_request(&repo, id).await?) })
+    }
+
+    pub(super) async fn pull_request(&self, repo: &RepoId, id: i64) -> Result<pb::PullRequest, Error> {
+        reply(&self.send(request(repo, id)).await?)
+    }
+
+    /// Lists pull requests, newest first; with a source branch, those from this repository's branch of the name.
+    ///
+    /// # Errors
+    /// [`Error::Field`], [`Error::PageToken`], [`Error::OutsideProject`], and Bitbucket's refusals.
+    pub async fn list_prs(&self, asked: pb::ListPRsRequest) -> Result<pb::ListPRsResponse, Error> {
+        let repo = self.repo(asked.repo.as_ref())?;
+        let size = page::size(asked.page_size, page::USUAL, page::MOST)?.min(PAGE);
+        let from = (!asked.from_branch.is_empty()).then(|| BranchName::parse(&asked.from_branch));
+        let from = from.transpose().map_err(|why| Error::field("from_branch", why))?;
+        let filter = Filter { state: wire::state_filter(asked.state)?, from };
+        let branch = filter.from.as_ref().map_or("", BranchName::full);
+        let listing =
+            Listing::new("ListPRs", [repo.project().as_str(), repo.slug().as_str(), filter.state, branch]);
+        let Cursor { start, .. } = listing.resume(&asked.page_token)?;
+        let reply = self.send(list_request(&repo, &filter, start, size)).await?;
+        let page = list_reply(&reply, &repo, &filter, start)?;
+        Ok(pb::ListPRsResponse {
+            pull_requests: page.values,
+            next_page_token: listing.token(page.next.map(|start| Cursor { part: 0, start })),
+        })
+    }
+}
+
+/// Checks a number that Bitbucket gives, such as a pull request's.
+pub(super) fn number(field: &str, id: i64) -> Result<i64, Error> {
+    if id >= 1 { Ok(id) } else { Err(Error::field(field, "must be a number from 1")) }
+}
+
+/// Characters as Bitbucket counts them: in UTF-16, as Java does.
+pub(super) fn characters(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+const TITLE: usize = 255;
+const DESCRIPTION: usize = 32_768;
+/// At most this many are asked for at a time: each may have a description of 32 KiB.
+const PAGE: u32 = 200;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! HTTP over a connection from `egress`, and what it means for a request when that breaks.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy;
+use hyper_util::rt::TokioTimer;
+use tower::util::BoxCloneSyncService;
+use url::Url;
+
+use crate::bitbucket::error::{Cause, Recovery};
+use crate::egress::{self, Alpn, Egress, Origin};
+use crate::ops::Tasks;
+use crate::proto::Reason;
+
+/// The body of an answer.
+pub(super) type Body = UnsyncBoxBody<Bytes, Cause>;
+
+/// Carries one request to Bitbucket; any number at a time.
+pub(super) type Transport = BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, Lost>;
+
+/// A request without an answer.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// No connection was made: not a byte of it was sent.
+    Unsent {
+        /// The hop that failed, as one of the `EGRESS_` reasons.
+        hop: Reason,
+        /// Whether another try may fare better.
+        recovery: Recovery,
+        /// What `egress` said.
+        source: Cause,
+    },
+    /// It broke after a connection was there: it may have been sent.
+    Underway {
+        /// What broke.
+        source: Cause,
+    },
+}
+
+/// HTTP/1.1 or 2, as TLS agrees, with idle connections kept for a while.
+pub(super) fn over(egress: &Egress, base: &Url) -> Transport {
+    let connector = egress.connector(Origin::of(base), Alpn::Http1OrHttp2);
+    // A set of its own: a connection that is idle in the pool must not keep a drain waiting, and a command that is under
+    // way keeps it waiting by a guard of its own. The tasks end with the pool, which ends with the client.
+    let client = legacy::Client::builder(Tasks::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .build::<_, Full<Bytes>>(connector);
+    BoxCloneSyncService::new(tower::service_fn(move |request| {
+        let client = client.clone();
+        async move {
+            let response = client.request(request).await.map_err(lost)?;
+            Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync()))
+        }
+    }))
+}
+
+fn lost(error: legacy::Error) -> Lost {
+    if !error.is_connect() {
+        return Lost::Underway { source: error.into() };
+    }
+    let (hop, recovery) = hop(&error);
+    Lost::Unsent { hop, recovery, source: error.into() }
+}
+
+/// Finds what `egress` said among the causes.
+fn hop(error: &legacy::Error) -> (Reason, Recovery) {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<egress::Error>() {
+            return meaning(error.hop());
+        }
+        cause = error.source();
+    }
+    (Reason::EgressConnect, Recovery::Retry)
+}
+
+/// Shorter than the 20 s after which Tomcat closes an idle connection: a write that meets a connection just being closed
+/// would be in doubt.
+const IDLE: Duration = Duration::from_secs(10);
