@@ -20,12 +20,13 @@ use tracing::debug;
 use crate::bitbucket::account::{Account, Base, Credential};
 use crate::bitbucket::download::Download;
 use crate::bitbucket::error::{Recovery, Site, Stranger, refusal};
-use crate::bitbucket::names::{ProjectKey, Projects};
+use crate::bitbucket::names::{Projects, RepoId};
 use crate::bitbucket::reply::{self, Asked, Kind, Reply};
 use crate::bitbucket::transport::{Body, Lost, Transport};
 use crate::bitbucket::{Error, transport};
 use crate::egress::Egress;
 use crate::proto::Effect;
+use crate::proto::scm::v1::RepoRef;
 
 /// A Bitbucket, through one connection; cheap to clone, and clones share their sockets.
 ///
@@ -50,7 +51,10 @@ impl Client {
     /// # Errors
     /// [`Error::Account`] when the base URL cannot be used.
     pub fn new(account: Account, egress: &Egress) -> Result<Self, Error> {
-        let transport = transport::over(egress, &account.base);
+        let transport = transport::over(egress, &account.base).map_err(|_| Error::Account {
+            connection: account.name.clone(),
+            problem: "its URL must begin with https:// and a host",
+        })?;
         Self::with(account, transport)
     }
 
@@ -60,6 +64,11 @@ impl Client {
         let site = Site { connection: account.name.into(), base: base.as_str().into() };
         let Account { credential, projects, .. } = account;
         Ok(Self { inner: Arc::new(Inner { transport, base, site, credential, projects }) })
+    }
+
+    /// Reads a repository's name and checks that its project is one of the connection's.
+    pub(super) fn repo(&self, named: Option<&RepoRef>) -> Result<RepoId, Error> {
+        RepoId::parse("repo", named, &self.inner.projects)
     }
 
     /// The connection's name.
@@ -151,8 +160,8 @@ impl Client {
             debug!(method = %request.method(), path = below.path(), status = %response.status(), id, "Bitbucket answered");
         }
         sent.map_err(|lost| match lost {
-            Lost::Unsent { hop, recovery, source } => {
-                Error::Unreachable { base: asked.site.base.clone(), hop, recovery, source }
+            Lost::Unsent { hop, recovery, says, source } => {
+                Error::Unreachable { hop, recovery, says, source }
             }
             Lost::Underway { source } => Error::cut(asked.effect, &asked.site.base, source),
         })
@@ -246,12 +255,11 @@ fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<&str> {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308).then(location)
 }
 
-/// The project that a path below the base names: `/rest/{resource}/{version}/projects/{key}/…`.
+/// The project that a path below the base names: `/rest/{resource}/{version}/projects/{key}/…`. What is no key is given
+/// as it is: it is not in any set of projects.
 fn project_in(below: &Uri) -> Option<String> {
-    let mut segments = below.path().split('/').skip_while(|segment| *segment != "projects").skip(1);
-    let key = percent_encoding::percent_decode_str(segments.next()?).decode_utf8().ok()?;
-    // What is no key is not in the set of projects either; it is kept so that it is refused by name.
-    Some(ProjectKey::parse(&key).map_or_else(|_| key.clone().into_owned(), |key| key.to_string()))
+    let key = below.path().split('/').skip_while(|segment| *segment != "projects").nth(1)?;
+    Some(percent_encoding::percent_decode_str(key).decode_utf8_lossy().into_owned())
 }
 
 const X_ATLASSIAN_TOKEN: HeaderName = HeaderName::from_static("x-atlassian-token");

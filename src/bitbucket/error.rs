@@ -52,10 +52,10 @@ pub enum Error {
         problem: &'static str,
     },
     /// No connection could be made, so that nothing was sent.
-    #[error("no connection to {base}")]
+    #[error("{says}")]
     Unreachable {
-        /// The connection's base URL.
-        base: Arc<str>,
+        /// What failed and the remedy, in the words of `egress`: without a resolved address.
+        says: String,
         /// The hop that failed, as one of the `EGRESS_` reasons.
         hop: Reason,
         /// Whether another try may fare better.

@@ -12,7 +12,7 @@ use tower::util::BoxCloneSyncService;
 use url::Url;
 
 use crate::bitbucket::error::{Cause, Recovery};
-use crate::egress::{self, Alpn, Egress, Origin};
+use crate::egress::{self, Alpn, Egress, Hop, NotAnOrigin, Origin};
 use crate::ops::Tasks;
 use crate::proto::Reason;
 
@@ -31,6 +31,8 @@ pub(super) enum Lost {
         hop: Reason,
         /// Whether another try may fare better.
         recovery: Recovery,
+        /// What failed and the remedy, without a resolved address.
+        says: String,
         /// What `egress` said.
         source: Cause,
     },
@@ -42,41 +44,64 @@ pub(super) enum Lost {
 }
 
 /// HTTP/1.1 or 2, as TLS agrees, with idle connections kept for a while.
-pub(super) fn over(egress: &Egress, base: &Url) -> Transport {
-    let connector = egress.connector(Origin::of(base), Alpn::Http1OrHttp2);
+///
+/// # Errors
+/// When the URL has no origin.
+pub(super) fn over(egress: &Egress, base: &Url) -> Result<Transport, NotAnOrigin> {
+    let connector = egress.connector(Origin::of(base)?, Alpn::Http1OrHttp2);
     // A set of its own: a connection that is idle in the pool must not keep a drain waiting, and a command that is under
     // way keeps it waiting by a guard of its own. The tasks end with the pool, which ends with the client.
     let client = legacy::Client::builder(Tasks::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .build::<_, Full<Bytes>>(connector);
-    BoxCloneSyncService::new(tower::service_fn(move |request| {
+    Ok(BoxCloneSyncService::new(tower::service_fn(move |request| {
         let client = client.clone();
         async move {
             let response = client.request(request).await.map_err(lost)?;
             Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync()))
         }
-    }))
+    })))
 }
 
 fn lost(error: legacy::Error) -> Lost {
     if !error.is_connect() {
         return Lost::Underway { source: error.into() };
     }
-    let (hop, recovery) = hop(&error);
-    Lost::Unsent { hop, recovery, source: error.into() }
+    let (hop, recovery, says) = match said(&error) {
+        Some(said) => (reason(said.hop()), recovery(said), said.to_string()),
+        None => (Reason::EgressConnect, Recovery::Retry, "no connection to Bitbucket".to_owned()),
+    };
+    Lost::Unsent { hop, recovery, says, source: error.into() }
 }
 
 /// Finds what `egress` said among the causes.
-fn hop(error: &legacy::Error) -> (Reason, Recovery) {
+fn said(error: &legacy::Error) -> Option<&egress::Error> {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<egress::Error>() {
-            return meaning(error.hop());
+        if let Some(said) = error.downcast_ref() {
+            return Some(said);
         }
         cause = error.source();
     }
-    (Reason::EgressConnect, Recovery::Retry)
+    None
+}
+
+fn reason(hop: Hop) -> Reason {
+    match hop {
+        Hop::Check => Reason::OriginRefused,
+        Hop::Resolve => Reason::EgressDns,
+        Hop::Connect => Reason::EgressConnect,
+        Hop::Tls | Hop::Alpn => Reason::EgressTls,
+    }
+}
+
+/// Whether it may pass within a call: a certificate does not change so quickly.
+fn recovery(said: &egress::Error) -> Recovery {
+    match said.hop() {
+        Hop::Resolve | Hop::Connect => Recovery::Retry,
+        Hop::Check | Hop::Tls | Hop::Alpn => Recovery::GiveUp,
+    }
 }
 
 /// Shorter than the 20 s after which Tomcat closes an idle connection: a write that meets a connection just being closed

@@ -62,7 +62,7 @@ impl From<Error> for Fault {
 /// Failures between here and Bitbucket, or of the whole server.
 fn on_the_way(error: &Error) -> Fault {
     match error {
-        Error::Unreachable { hop, recovery, .. } => unreachable(*hop, *recovery),
+        Error::Unreachable { hop, recovery, says, .. } => unreachable(*hop, *recovery, says),
         Error::Uncertain { doubt, .. } => {
             let message = format!("the write may have happened: {doubt}; read before you repeat it");
             Fault::new(Code::Unknown, Reason::WriteUncertain, message)
@@ -95,23 +95,9 @@ fn on_the_way(error: &Error) -> Fault {
     }
 }
 
-fn unreachable(hop: Reason, recovery: Recovery) -> Fault {
-    // `if` chains: the enum has many values that no hop is.
-    let (code, message) = if hop == Reason::EgressDns {
-        (Code::Unavailable, "the host name of Bitbucket does not resolve in the customer's network")
-    } else if hop == Reason::EgressProxy {
-        (Code::Unavailable, "the customer's proxy refused or failed to connect to Bitbucket")
-    } else if hop == Reason::EgressTls {
-        (
-            Code::Unavailable,
-            "the TLS handshake with Bitbucket failed; most often its certificate's CA must be added to the agent's trust",
-        )
-    } else if hop == Reason::OriginRefused {
-        (Code::PermissionDenied, "the agent does not connect to this origin; use https")
-    } else {
-        (Code::Unavailable, "no TCP connection to Bitbucket: refused, unreachable or timed out")
-    };
-    let fault = Fault::new(code, hop, message);
+fn unreachable(hop: Reason, recovery: Recovery, says: &str) -> Fault {
+    let code = if hop == Reason::OriginRefused { Code::PermissionDenied } else { Code::Unavailable };
+    let fault = Fault::new(code, hop, says);
     match recovery {
         Recovery::Retry => fault.retry_after(COME_BACK),
         Recovery::GiveUp => fault,

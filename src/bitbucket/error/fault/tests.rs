@@ -61,7 +61,7 @@ fn all() -> Vec<Error> {
         Reason::OriginRefused,
     ] {
         errors.push(Error::Unreachable {
-            base: base.clone(),
+            says: "https://git.example:443 cannot be reached".into(),
             hop,
             recovery: Recovery::Retry,
             source: cause(),
