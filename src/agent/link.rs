@@ -136,9 +136,11 @@ impl Link {
 
     async fn serve(&self, mut session: Session) -> Over {
         tokio::select! {
-            ended = &mut session.serving => session.ended(ended).await,
-            drain = session.control.drained() => self.move_on(session, &drain),
+            // First, since `serve` hears of the drain too and may be through before the gateway is told.
+            biased;
             () = self.tasks.draining() => self.finish(session).await,
+            drain = session.control.drained() => self.move_on(session, &drain),
+            ended = &mut session.serving => session.ended(ended).await,
         }
     }
 
@@ -150,20 +152,18 @@ impl Link {
             "the gateway is about to stop; attaching elsewhere"
         );
         self.tasks.spawn(async move {
-            let Session { welcome, control, serving, outer, tasks, .. } = session;
-            let ended = serving.await;
-            info!(session = welcome.session, ?ended, "the old session is over");
-            drop((control, outer, tasks));
+            let (id, ended) = session.run_out().await;
+            info!(session = id, ?ended, "the old session is over");
         });
         Over::Moved
     }
 
-    async fn finish(&self, mut session: Session) -> Over {
+    async fn finish(&self, session: Session) -> Over {
         self.enter(State::Draining);
         session.control.draining("the agent stops");
         // `serve` has heard of the drain too, and comes back when the last call has ended.
-        let ended = (&mut session.serving).await;
-        info!(session = session.welcome.session, ?ended, "drained");
+        let (id, ended) = session.run_out().await;
+        info!(session = id, ?ended, "drained");
         Over::Drained
     }
 
@@ -203,6 +203,16 @@ impl Session {
         State::Attached { gateway, agent, session }
     }
 
+    /// Serves until the last call has ended, and sees the last bytes off: cutting the connection at once would lose them.
+    async fn run_out(self) -> (String, Ended) {
+        let Self { welcome, control, serving, outer, tasks, .. } = self;
+        let ended = serving.await;
+        // The connection ends by itself when nobody holds it any more.
+        drop((control, outer));
+        tasks.0.finish(LAST_BYTES).await;
+        (welcome.session, ended)
+    }
+
     /// Says how the session ended; the outer connection knows better than the pipe inside it why it did.
     async fn ended(self, ended: Ended) -> Over {
         match ended {
@@ -236,6 +246,9 @@ fn causes(failure: &Failure) -> String {
 /// The longest that one dial may take. Egress (20 s) and the greeting (10 s) have limits of their own within it, whose
 /// errors say more.
 const DIAL: Duration = Duration::from_secs(31);
+
+/// How long the last bytes of a session may take to leave.
+const LAST_BYTES: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

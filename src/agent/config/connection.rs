@@ -46,7 +46,6 @@ pub(super) fn all(layers: &Layers, problems: &mut Problems) -> Vec<Account> {
 fn one(layers: &Layers, name: &str, problems: &mut Problems) -> Option<Account> {
     let key = |key: &str| format!("connections.{name}.{key}");
     // Each is read before any `?`, so that all problems are found.
-    let sound = sound_name(layers, name, problems);
     let base = layers.required::<Base>(&key("url"), problems);
     let credential = credential(layers, &key, problems);
     let projects = layers.list::<Project>(&key("projects"), problems);
@@ -57,19 +56,7 @@ fn one(layers: &Layers, name: &str, problems: &mut Problems) -> Option<Account> 
         );
     }
     let projects: Projects = projects.into_iter().map(|Project(key)| key).collect();
-    sound.then_some(Account { name: name.to_owned(), base: base?.0, credential: credential?, projects })
-}
-
-/// A name travels in a header.
-fn sound_name(layers: &Layers, name: &str, problems: &mut Problems) -> bool {
-    let fits = (1..=LONGEST_NAME).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    if !fits {
-        let what =
-            format!("the connection's name is not 1 to {LONGEST_NAME} letters, digits, `-`, `_` and `.`");
-        problems.push(layers.problem(&format!("connections.{name}.url"), &what));
-    }
-    fits
+    Some(Account { name: name.to_owned(), base: base?.0, credential: credential?, projects })
 }
 
 fn credential(layers: &Layers, key: &dyn Fn(&str) -> String, problems: &mut Problems) -> Option<Credential> {
@@ -136,4 +123,3 @@ impl FromStr for Project {
 const DEFAULT: &str = "default";
 /// Those of its keys that have no default: one of them makes the connection.
 const KEYS: &[&str] = &["url", "user", "token_file", "projects"];
-const LONGEST_NAME: usize = 63;

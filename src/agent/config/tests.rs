@@ -41,7 +41,7 @@ const GATEWAY: (&str, &str) = ("GATEWAY_URL", "https://gateway.example.com");
 #[test]
 fn url_and_key_are_enough() {
     let config = read("", &[GATEWAY, ("ACCESS_KEY", &key())], &[]).expect("usable");
-    assert_eq!(config.gateway.to_string(), GATEWAY.1);
+    assert_eq!(config.gateway.to_string(), "https://gateway.example.com:443");
     assert_eq!(config.link, tunnel::Options::default());
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.drain_grace, Duration::from_secs(30));
@@ -167,7 +167,7 @@ fn a_bad_connection_is_told_with_its_name() {
         "connections.main.token_file",
         "connections.main.user",
         "connections.main.projects",
-        "the connection's name is not",
+        "connections.no good",
     ] {
         assert!(told.contains(expected), "{expected} is not in {told}");
     }

@@ -34,6 +34,8 @@ pub enum Failure {
 pub(super) enum Verdict {
     /// Something on the way failed.
     Way,
+    /// What listens there hung up: no HTTP/2, as of a plain web server, or a gateway that just went.
+    Cut,
     /// The gateway does not accept the access key.
     Credential,
     /// The gateway does not speak a protocol version of ours.
@@ -69,9 +71,7 @@ impl Failure {
     pub(super) fn verdict(&self) -> Verdict {
         match self {
             Self::Unreachable(_) | Self::Slow(_) => Verdict::Way,
-            // HTTP/2 found bytes that are not HTTP/2, such as the `400 Bad Request` of a server of HTTP/1.1.
-            Self::Cut(cause) if cause.contains(NOT_HTTP2) => Verdict::NotOurs,
-            Self::Cut(_) => Verdict::Way,
+            Self::Cut(_) => Verdict::Cut,
             Self::Refused(status) => match Reason::of(status) {
                 None => Verdict::NotOurs,
                 Some(Reason::CredentialInvalid | Reason::RoleMissing) => Verdict::Credential,
@@ -91,7 +91,7 @@ impl Failure {
         }
         match self.verdict() {
             Verdict::Credential | Verdict::Version => Wait::AtLeast(FOR_A_PERSON),
-            Verdict::Way | Verdict::NotNow | Verdict::NotOurs | Verdict::Other => Wait::Backoff,
+            Verdict::Way | Verdict::Cut | Verdict::NotNow | Verdict::NotOurs | Verdict::Other => Wait::Backoff,
         }
     }
 
@@ -105,6 +105,9 @@ impl Failure {
         match self.verdict() {
             Verdict::Way => {
                 "check gateway.url, DNS, the firewall and the customer's CA; the agent goes on trying"
+            }
+            Verdict::Cut => {
+                "check gateway.url: what listens there may not be a gitproxy gateway, or not speak HTTP/2; the agent goes on trying"
             }
             Verdict::Credential => {
                 "put a valid access key into ACCESS_KEY or ACCESS_KEY_FILE: this one is unknown or revoked"
@@ -137,6 +140,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Way => "no way to the gateway",
+            Self::Cut => "hung up without an answer",
             Self::Credential => "the access key is refused",
             Self::Version => "the protocol versions do not meet",
             Self::NotNow => "the gateway takes no session now",
@@ -176,9 +180,6 @@ impl Outage {
         self.since.elapsed()
     }
 }
-
-/// How h2 begins the error of a peer whose bytes are no frames.
-const NOT_HTTP2: &str = "connection error detected";
 
 /// A refusal that only a person can end is tried again this rarely.
 const FOR_A_PERSON: Duration = Duration::from_secs(60);

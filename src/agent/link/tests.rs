@@ -228,7 +228,8 @@ async fn a_server_of_http_1_is_named_so() {
         io.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.expect("written");
     });
     let failure = failure(address, &tasks).await;
-    assert_eq!(failure.verdict(), Verdict::NotOurs, "{failure:?}");
+    assert_eq!(failure.verdict(), Verdict::Cut, "{failure:?}");
+    assert!(failure.remedy().contains("may not be a gitproxy gateway"));
     tasks.cut();
 }
 
