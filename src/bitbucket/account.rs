@@ -154,7 +154,9 @@ pub(super) mod tests {
 
     #[test]
     fn a_url_with_a_user_or_a_query_is_refused() {
-        for bad in ["https://u:p@git.example", "https://git.example/?x=1", "ftp://git.example", "https://x/#f"] {
+        for bad in
+            ["https://u:p@git.example", "https://git.example/?x=1", "ftp://git.example", "https://x/#f"]
+        {
             assert!(matches!(Base::of(&account(bad)), Err(Error::Account { .. })), "{bad}");
         }
     }

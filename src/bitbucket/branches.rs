@@ -16,7 +16,11 @@ use crate::proto::scm::v1 as pb;
 /// `GET /rest/api/latest/projects/{p}/repos/{r}/branches`
 fn list_request(repo: &RepoId, contains: &str, start: u64, limit: u32) -> Request<Bytes> {
     let draft = Draft::get(Path::repo(repo).segment("branches"), Permission::RepoRead);
-    draft.query("orderBy", "ALPHABETICAL").query_unless_empty("filterText", contains).page(start, limit).empty()
+    draft
+        .query("orderBy", "ALPHABETICAL")
+        .query_unless_empty("filterText", contains)
+        .page(start, limit)
+        .empty()
 }
 
 fn list_reply(reply: &Reply, start: u64) -> Result<Page<Wire>, Error> {
@@ -75,7 +79,12 @@ struct Wire {
 
 impl From<Wire> for pb::Branch {
     fn from(wire: Wire) -> Self {
-        Self { id: wire.id, name: wire.display_id, commit_id: wire.latest_commit, is_default: wire.is_default }
+        Self {
+            id: wire.id,
+            name: wire.display_id,
+            commit_id: wire.latest_commit,
+            is_default: wire.is_default,
+        }
     }
 }
 
@@ -100,15 +109,17 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::PageToken`], [`Error::OutsideProject`], and Bitbucket's refusals.
-    pub async fn list_branches(&self, asked: pb::ListBranchesRequest) -> Result<pb::ListBranchesResponse, Error> {
+    pub async fn list_branches(
+        &self,
+        asked: pb::ListBranchesRequest,
+    ) -> Result<pb::ListBranchesResponse, Error> {
         let repo = self.repo(asked.repo.as_ref())?;
         let size = page::size(asked.page_size, page::USUAL, page::MOST)?;
         let contains = asked.name_contains.as_str();
         if contains.len() > FILTER {
             return Err(Error::field("name_contains", "must be at most 255 bytes"));
         }
-        let listing =
-            Listing::new("ListBranches", [repo.project().as_str(), repo.slug().as_str(), contains]);
+        let listing = Listing::new("ListBranches", [repo.project().as_str(), repo.slug().as_str(), contains]);
         let Cursor { start, .. } = listing.resume(&asked.page_token)?;
         let page = list_reply(&self.send(list_request(&repo, contains, start, size)).await?, start)?;
         Ok(pb::ListBranchesResponse {
@@ -154,7 +165,10 @@ impl Client {
     /// # Errors
     /// [`Error::Field`], [`Error::BranchName`], [`Error::OutsideProject`], and Bitbucket's refusals; `BRANCH_EXISTS` with
     /// the branch.
-    pub async fn create_branch(&self, asked: pb::CreateBranchRequest) -> Result<pb::CreateBranchResponse, Error> {
+    pub async fn create_branch(
+        &self,
+        asked: pb::CreateBranchRequest,
+    ) -> Result<pb::CreateBranchResponse, Error> {
         let repo = self.repo(asked.repo.as_ref())?;
         let name = BranchName::parse(&asked.name).map_err(|why| Error::field("name", why))?;
         if !git_allows(name.short()) {
@@ -171,7 +185,10 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::OutsideProject`], and Bitbucket's refusals; `BRANCH_IS_DEFAULT`, `BRANCH_MOVED`.
-    pub async fn delete_branch(&self, asked: pb::DeleteBranchRequest) -> Result<pb::DeleteBranchResponse, Error> {
+    pub async fn delete_branch(
+        &self,
+        asked: pb::DeleteBranchRequest,
+    ) -> Result<pb::DeleteBranchResponse, Error> {
         let repo = self.repo(asked.repo.as_ref())?;
         let name = BranchName::parse(&asked.name).map_err(|why| Error::field("name", why))?;
         let expected = (!asked.expected_commit_id.is_empty()).then_some(asked.expected_commit_id.as_str());

@@ -95,7 +95,9 @@ impl Client {
         asked: pb::GetBuildStatusRequest,
     ) -> Result<pb::GetBuildStatusResponse, Error> {
         let repo = self.repo(asked.repo.as_ref())?;
-        let target = asked.target.ok_or_else(|| Error::field("target", "is missing: name a commit or a pull request"))?;
+        let target = asked
+            .target
+            .ok_or_else(|| Error::field("target", "is missing: name a commit or a pull request"))?;
         let commit = match target {
             Target::CommitId(id) => self.commit_in(&repo, &id).await?,
             Target::PrId(id) => self.head_of(&repo, id).await?,
@@ -153,7 +155,8 @@ mod tests {
     #[test]
     fn one_failure_outweighs_everything_and_nothing_is_unspecified() {
         use pb::BuildState::{Cancelled, Failed, InProgress, Successful, Unspecified};
-        let all = |states: &[pb::BuildState]| together(&states.iter().copied().map(build).collect::<Vec<_>>());
+        let all =
+            |states: &[pb::BuildState]| together(&states.iter().copied().map(build).collect::<Vec<_>>());
         assert_eq!(all(&[]), Unspecified);
         assert_eq!(all(&[Successful, Successful]), Successful);
         assert_eq!(all(&[Successful, Cancelled]), Cancelled);

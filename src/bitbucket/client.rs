@@ -128,8 +128,7 @@ impl Client {
     /// Where a redirect leads.
     fn moved(&self, from: &Uri, location: &str, status: StatusCode, effect: Effect) -> Result<Uri, Error> {
         // The others turn a write into a GET, by custom.
-        let keeps_method =
-            matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+        let keeps_method = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
         let target = self.inner.base.below(from, location).filter(|_| keeps_method || effect == Effect::Read);
         let target = target.ok_or_else(|| {
             let target = location.split(['?', '#']).next().unwrap_or_default().to_owned();
@@ -206,15 +205,13 @@ where
 
 /// Whether the same request may be sent once more.
 fn may_repeat(error: &Error, effect: Effect) -> bool {
-    match error {
-        Error::Unreachable { recovery, .. } => *recovery == Recovery::Retry,
-        Error::Cut { .. } => effect == Effect::Read,
-        // Who names a longer delay than ours is not asked before.
-        Error::Unavailable { status, retry_after, .. } => {
-            effect == Effect::Read && PASSING.contains(status) && retry_after.is_none_or(|delay| delay <= PATIENCE)
-        }
-        _ => false,
+    if let Error::Unreachable { recovery, .. } = error {
+        return *recovery == Recovery::Retry;
     }
+    // Who names a longer delay than ours is not asked before.
+    let passes = matches!(error, Error::Unavailable { status, retry_after, .. }
+        if PASSING.contains(status) && retry_after.is_none_or(|delay| delay <= PATIENCE));
+    effect == Effect::Read && (passes || matches!(error, Error::Cut { .. }))
 }
 
 /// One attempt may take [`ATTEMPT`]; what is cut by it may have been sent.

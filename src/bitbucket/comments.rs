@@ -217,7 +217,10 @@ impl Client {
     /// # Errors
     /// [`Error::Field`], [`Error::OutsideProject`], and Bitbucket's refusals; `ANCHOR_INVALID`, `COMMENT_NOT_FOUND` for a
     /// parent, `TOKEN_HAS_NO_USER`.
-    pub async fn post_comment(&self, asked: pb::PostCommentRequest) -> Result<pb::PostCommentResponse, Error> {
+    pub async fn post_comment(
+        &self,
+        asked: pb::PostCommentRequest,
+    ) -> Result<pb::PostCommentResponse, Error> {
         let post = Post::parse(self, asked)?;
         match self.send(request(&post)).await {
             Ok(posted) => Ok(pb::PostCommentResponse { comment: Some(reply(&posted)?) }),

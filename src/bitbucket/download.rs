@@ -32,7 +32,8 @@ impl Download {
     ///
     /// `patience` is how long the bytes after these may be late.
     pub(super) async fn begin(body: Body, base: &Arc<str>, patience: Duration) -> Result<Self, Error> {
-        let mut download = Self { body, pending: Bytes::new(), begun: Begun::Not, base: base.clone(), patience };
+        let mut download =
+            Self { body, pending: Bytes::new(), begun: Begun::Not, base: base.clone(), patience };
         download.fill().await?;
         Ok(download)
     }

@@ -150,9 +150,7 @@ impl Client {
         let edit = Edit::parse(self, asked)?;
         match self.send(request(&edit, &boundary())).await {
             Ok(done) => Ok(pb::EditFileResponse { commit: Some(reply(&done)?), unchanged: false }),
-            Err(error) if is_unchanged(&error) => {
-                Ok(pb::EditFileResponse { commit: None, unchanged: true })
-            }
+            Err(error) if is_unchanged(&error) => Ok(pb::EditFileResponse { commit: None, unchanged: true }),
             Err(error) => Err(not_edited(error)),
         }
     }

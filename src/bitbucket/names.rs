@@ -144,8 +144,7 @@ impl RepoId {
     pub fn parse(field: &str, named: Option<&RepoRef>, projects: &Projects) -> Result<Self, Error> {
         let named = named.ok_or_else(|| Error::field(field, "is missing"))?;
         let project = project(&format!("{field}.project"), &named.project, projects)?;
-        let slug =
-            RepoSlug::parse(&named.slug).map_err(|why| Error::field(format!("{field}.slug"), why))?;
+        let slug = RepoSlug::parse(&named.slug).map_err(|why| Error::field(format!("{field}.slug"), why))?;
         Ok(Self { project, slug })
     }
 
@@ -169,11 +168,7 @@ impl RepoId {
 /// Reads a project's key and checks that it is one of `projects`.
 pub(super) fn project(field: &str, key: &str, projects: &Projects) -> Result<ProjectKey, Error> {
     let key = ProjectKey::parse(key).map_err(|why| Error::field(field, why))?;
-    if projects.contains(key.as_str()) {
-        Ok(key)
-    } else {
-        Err(Error::OutsideProject { project: key.text })
-    }
+    if projects.contains(key.as_str()) { Ok(key) } else { Err(Error::OutsideProject { project: key.text }) }
 }
 
 impl RepoPath {

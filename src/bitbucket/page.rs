@@ -65,7 +65,7 @@ pub(super) struct Listing([u8; 8]);
 
 impl Listing {
     /// Names the listing.
-    pub(super) fn new<'a>(method: &str, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(super) fn new<'a>(method: &'a str, arguments: impl IntoIterator<Item = &'a str>) -> Self {
         let mut hash = Sha256::new();
         for text in std::iter::once(method).chain(arguments) {
             // With its length, so that `ab`, `c` is not `a`, `bc`.
@@ -166,7 +166,9 @@ mod tests {
         assert_eq!(size(0, USUAL, MOST).expect("default"), 100);
         assert_eq!(size(1000, USUAL, MOST).expect("most"), 1000);
         for bad in [-1, 1001] {
-            assert!(matches!(size(bad, USUAL, MOST), Err(Error::Field { field, .. }) if field == "page_size"));
+            assert!(
+                matches!(size(bad, USUAL, MOST), Err(Error::Field { field, .. }) if field == "page_size")
+            );
         }
     }
 }

@@ -69,7 +69,10 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::PageToken`], and whatever keeps the connection from working.
-    pub async fn list_projects(&self, asked: pb::ListProjectsRequest) -> Result<pb::ListProjectsResponse, Error> {
+    pub async fn list_projects(
+        &self,
+        asked: pb::ListProjectsRequest,
+    ) -> Result<pb::ListProjectsResponse, Error> {
         let size = page::size(asked.page_size, page::USUAL, page::MOST)?.min(PAGE);
         let keys: Vec<_> = self.projects().iter().map(ProjectKey::as_str).collect();
         let arguments = std::iter::once(asked.name_contains.as_str()).chain(keys.iter().copied());
@@ -77,7 +80,7 @@ impl Client {
         let Cursor { start, .. } = listing.resume(&asked.page_token)?;
         let begin = usize::try_from(start).unwrap_or(usize::MAX);
         let end = begin.saturating_add(size as usize);
-        let page = self.projects().iter().skip(begin).take(size as usize);
+        let page: Vec<_> = self.projects().iter().skip(begin).take(size as usize).cloned().collect();
         let looks = stream::iter(page).map(|key| self.look(key)).buffered(AT_ONCE);
         let seen: Vec<_> = looks.try_collect().await?;
         let wanted = asked.name_contains.to_lowercase();
@@ -90,8 +93,8 @@ impl Client {
     }
 
     /// Asks for one project; `None` when the token cannot see it.
-    pub(super) async fn look(&self, key: &ProjectKey) -> Result<Option<Seen>, Error> {
-        match self.send(request(key)).await {
+    pub(super) async fn look(&self, key: ProjectKey) -> Result<Option<Seen>, Error> {
+        match self.send(request(&key)).await {
             Ok(seen) => Ok(Some(Seen { project: reply(&seen)?, user: seen.user() })),
             Err(error) if is_hidden(&error) => Ok(None),
             Err(error) => Err(error),
@@ -119,8 +122,12 @@ mod tests {
         let json = r#"{"key":"~JANE","name":"Jane","type":"PERSONAL","links":{"self":[{"href":"https://x/users/jane"}]}}"#;
         let project = reply(&Reply::of(200, json)).expect("read");
         assert_eq!((project.personal, project.web_url.as_str()), (true, "https://x/users/jane"));
-        let project = reply(&Reply::of(200, r#"{"key":"SHOP","name":"Shop","description":null}"#)).expect("read");
-        assert_eq!((project.personal, project.key.as_str(), project.description.as_str()), (false, "SHOP", ""));
+        let project =
+            reply(&Reply::of(200, r#"{"key":"SHOP","name":"Shop","description":null}"#)).expect("read");
+        assert_eq!(
+            (project.personal, project.key.as_str(), project.description.as_str()),
+            (false, "SHOP", "")
+        );
     }
 
     #[test]

@@ -85,7 +85,8 @@ impl From<Wire> for pb::Repo {
 /// Old versions put the asking user's name into the URL (FACTS 2).
 fn without_user(url: &str) -> String {
     let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
-    if parsed.username().is_empty() || parsed.set_username("").is_err() || parsed.set_password(None).is_err() {
+    if parsed.username().is_empty() || parsed.set_username("").is_err() || parsed.set_password(None).is_err()
+    {
         return url.to_owned();
     }
     parsed.into()

@@ -127,12 +127,7 @@ impl Draft {
         self.finish(body, Some(content_type), JSON)
     }
 
-    fn finish(
-        self,
-        body: Bytes,
-        content_type: Option<HeaderValue>,
-        accept: HeaderValue,
-    ) -> Request<Bytes> {
+    fn finish(self, body: Bytes, content_type: Option<HeaderValue>, accept: HeaderValue) -> Request<Bytes> {
         let mut request = Request::new(body);
         *request.method_mut() = self.method;
         *request.uri_mut() =

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use http::Request;
 use serde::Deserialize;
 
@@ -47,9 +47,9 @@ impl Client {
         }
         let mut user = reply.user();
         let (mut visible, mut hidden) = (Vec::new(), Vec::new());
-        let asked = stream::iter(self.projects().iter()).map(|key| async move { (key, self.look(key).await) });
-        let mut looks = asked.buffered(projects::AT_ONCE);
-        while let Some((key, look)) = looks.next().await {
+        let keys: Vec<_> = self.projects().iter().cloned().collect();
+        let looks = stream::iter(keys.clone()).map(|key| self.look(key)).buffered(projects::AT_ONCE);
+        for (key, look) in keys.into_iter().zip(looks.collect::<Vec<_>>().await) {
             match look? {
                 Some(seen) => {
                     visible.push(key.to_string());
@@ -92,7 +92,10 @@ mod tests {
         for build in [r#""9004022""#, "8007000"] {
             let json = format!(r#"{{"version":"9.4.22","buildNumber":{build},"displayName":"Bitbucket"}}"#);
             let properties: Properties = Reply::of(200, &json).json().expect("read");
-            assert_eq!((properties.version.as_str(), properties.display_name.as_str()), ("9.4.22", "Bitbucket"));
+            assert_eq!(
+                (properties.version.as_str(), properties.display_name.as_str()),
+                ("9.4.22", "Bitbucket")
+            );
         }
     }
 }

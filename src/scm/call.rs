@@ -94,6 +94,9 @@ impl Core {
 }
 
 /// Does a command of a connection.
+///
+/// # Errors
+/// The status of whatever step refused it, see the module, or of what the backend met.
 pub async fn call<Q, A, F>(core: &Core, request: Request<Q>, act: F) -> Result<Response<A>, Status>
 where
     Q: Describe,
@@ -108,6 +111,9 @@ where
 }
 
 /// Does a command that answers with a stream; audit hears the end when the stream ends.
+///
+/// # Errors
+/// As [`call`]; the stream too may end with one.
 pub async fn stream<Q, A, F>(
     core: &Core,
     request: Request<Q>,
@@ -134,6 +140,9 @@ where
 
 /// Does what needs no connection, such as a question to the agent about itself; it passes the same pause, policy and
 /// audit. `gitproxy.agent.v1` enters here too.
+///
+/// # Errors
+/// As [`call`].
 pub async fn own<Q, A>(
     core: &Core,
     request: Request<Q>,

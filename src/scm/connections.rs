@@ -32,7 +32,10 @@ pub struct Connections {
 
 /// Makes the backend of a connection that comes with a call.
 pub trait HeldBackends: Send + Sync + 'static {
-    /// Makes or finds it; a fault says why that cannot be.
+    /// Makes or finds it.
+    ///
+    /// # Errors
+    /// A fault for the cloud, such as ORIGIN_REFUSED.
     fn backend(&self, settings: &Settings) -> Result<Arc<dyn Scm>, Fault>;
 }
 

@@ -81,7 +81,8 @@ impl Fields {
     /// A commit's id.
     pub fn commit(&mut self, field: &str, id: &str, presence: Presence) {
         let whole = id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !whole && !(id.is_empty() && presence == Presence::Optional) {
+        let absent = id.is_empty() && presence == Presence::Optional;
+        if !(whole || absent) {
             self.refuse(field, "must be 40 hexadecimal digits");
         }
         if !id.is_empty() {

@@ -65,7 +65,10 @@ impl HeldSecret {
         &self.0.name
     }
 
-    /// Parses the settings; CONNECTION_INVALID says what is wrong with them, without repeating the token.
+    /// Parses the settings.
+    ///
+    /// # Errors
+    /// CONNECTION_INVALID, which says what is wrong without repeating the token.
     pub fn settings(&self) -> Result<Settings, Fault> {
         self.parse().map_err(|problem| {
             let message =

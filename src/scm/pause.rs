@@ -49,11 +49,12 @@ mod tests {
     #[test]
     fn a_pause_stops_commands_but_not_questions_about_gitproxy() {
         let pause = Pause::default();
-        pause.clone().pause();
+        let switch = pause.clone();
+        switch.pause();
         assert_eq!(pause.check(Effect::Read).unwrap_err().reason(), Reason::Paused);
         assert_eq!(pause.check(Effect::Write).unwrap_err().reason(), Reason::Paused);
         assert!(pause.check(Effect::Admin).is_ok());
-        pause.resume();
+        switch.resume();
         assert!(pause.check(Effect::Write).is_ok());
     }
 }

@@ -25,7 +25,10 @@ fn the_list_is_in_order_and_encodes_its_filter() {
     let json = r#"{"values":[{"id":"refs/heads/a","displayId":"a","latestCommit":"ff","isDefault":true}],"isLastPage":true}"#;
     let page = list_reply(&Reply::of(200, json), 0).expect("a page");
     let branch = pb::Branch::from(page.values.into_iter().next().expect("one"));
-    assert_eq!((branch.id.as_str(), branch.name.as_str(), branch.commit_id.as_str()), ("refs/heads/a", "a", "ff"));
+    assert_eq!(
+        (branch.id.as_str(), branch.name.as_str(), branch.commit_id.as_str()),
+        ("refs/heads/a", "a", "ff")
+    );
     assert!(branch.is_default);
 }
 
@@ -47,7 +50,10 @@ fn both_resources_of_the_default_branch_are_known() {
 fn a_branch_is_created_through_branch_utils() {
     let start = Revision::parse("refs/heads/main").expect("a revision").expect("not empty");
     let request = create_request(&repo(), &name("refs/heads/fix/é"), &start);
-    assert_eq!((request.method(), request.uri().path()), (&Method::POST, "/rest/branch-utils/latest/projects/SHOP/repos/web/branches"));
+    assert_eq!(
+        (request.method(), request.uri().path()),
+        (&Method::POST, "/rest/branch-utils/latest/projects/SHOP/repos/web/branches")
+    );
     assert_eq!(body(&request), serde_json::json!({"name": "fix/é", "startPoint": "refs/heads/main"}));
 }
 
@@ -84,7 +90,23 @@ fn a_branch_that_exists_is_named_and_an_overlap_is_a_bad_name() {
 
 #[test]
 fn names_that_git_refuses_are_refused_before_bitbucket() {
-    for bad in ["a..b", "a b", ".a", "a/.b", "a.lock", "a/b.lock/c", "a.", "@", "a@{1", "a~1", "a^", "a:b", "-a", "a//b", "a\\b"] {
+    for bad in [
+        "a..b",
+        "a b",
+        ".a",
+        "a/.b",
+        "a.lock",
+        "a/b.lock/c",
+        "a.",
+        "@",
+        "a@{1",
+        "a~1",
+        "a^",
+        "a:b",
+        "-a",
+        "a//b",
+        "a\\b",
+    ] {
         assert!(!git_allows(bad), "{bad}");
     }
     for good in ["main", "feature/ü-1", "a@b", "v1.0", "x.locks"] {

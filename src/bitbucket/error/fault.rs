@@ -2,100 +2,82 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use tonic::Code;
 
 use crate::bitbucket::Error;
-use crate::bitbucket::error::{Recovery, Refusal, Stranger};
+use crate::bitbucket::error::{Doubt, Recovery, Refusal, Stranger};
 use crate::proto::{Fault, Reason};
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match error {
             Error::Field { field, problem } => Self::field(field, problem),
-            Error::BranchName { name } => {
-                let message = format!("git does not allow the branch name `{name}`");
-                Self::new(Code::InvalidArgument, Reason::BranchNameInvalid, message).with("branch", name)
+            Error::BranchName { name } => branch_name(name),
+            Error::PageToken => Self::new(Code::InvalidArgument, Reason::PageTokenInvalid, PAGE_TOKEN),
+            Error::OutsideProject { project } => outside(project),
+            Error::Account { connection, problem } => unusable(connection, problem),
+            Error::Unreachable { says, hop, recovery, .. } => unreachable(hop, recovery, says),
+            Error::Cut { .. } => Self::new(Code::Unavailable, Reason::EgressCut, CUT),
+            Error::Uncertain { doubt, .. } => uncertain(doubt),
+            Error::NotBitbucket { stranger, .. } => not_bitbucket(in_words(&stranger)),
+            Error::Unreadable { problem, .. } => not_bitbucket(&format!(
+                "the answer is not what Bitbucket Data Center 7.21 to 10 gives: {problem}"
+            )),
+            Error::TooLarge { .. } => Self::internal(TOO_LARGE),
+            Error::Unavailable { status, retry_after, .. } => unavailable(status, retry_after),
+            Error::RateLimited { retry_after, .. } => {
+                Self::new(Code::ResourceExhausted, Reason::RateLimited, RATE_LIMITED)
+                    .retry_after(retry_after.unwrap_or(COME_BACK))
             }
-            Error::PageToken => Self::new(
-                Code::InvalidArgument,
-                Reason::PageTokenInvalid,
-                "the page token was not issued by this method with these arguments; start again without one",
-            ),
-            Error::OutsideProject { project } => {
-                let message = format!("the connection may not touch project `{project}`");
-                Self::new(Code::PermissionDenied, Reason::OutsideProject, message).with("project", project)
-            }
-            Error::Account { connection, problem } => {
-                let message = format!("connection `{connection}` cannot be used: {problem}");
-                Self::new(Code::FailedPrecondition, Reason::ConnectionInvalid, message)
-                    .with("connection", connection)
-            }
-            Error::TokenInvalid { connection, exception: _ } => {
-                let message = format!(
-                    "Bitbucket refuses the token of connection `{connection}`: it is wrong, expired or revoked, \
-                     or this Bitbucket does not allow its kind of authentication; renew it"
-                );
-                Self::new(Code::FailedPrecondition, Reason::TokenInvalid, message)
-                    .with("connection", connection.as_ref())
-            }
+            Error::TokenInvalid { connection, .. } => token(&connection),
             Error::Refused(refusal) => refused(*refusal),
-            Error::RouteMissing => Self::new(
-                Code::Unimplemented,
-                Reason::NotInThisVersion,
-                "this Bitbucket does not have the REST resource; an upgrade has it",
-            ),
-            Error::Xsrf => Self::internal("Bitbucket took the request for a forgery (XSRF check failed)"),
-            Error::TooLarge { .. } => {
-                Self::internal("Bitbucket's answer is larger than gitproxy reads; ask for a smaller page")
-            }
-            Error::Unreachable { .. }
-            | Error::Cut { .. }
-            | Error::Uncertain { .. }
-            | Error::NotBitbucket { .. }
-            | Error::Unreadable { .. }
-            | Error::Unavailable { .. }
-            | Error::RateLimited { .. } => on_the_way(&error),
+            Error::RouteMissing => Self::new(Code::Unimplemented, Reason::NotInThisVersion, ROUTE_MISSING),
+            Error::Xsrf => Self::internal(XSRF),
         }
     }
 }
 
-/// Failures between here and Bitbucket, or of the whole server.
-fn on_the_way(error: &Error) -> Fault {
-    match error {
-        Error::Unreachable { hop, recovery, says, .. } => unreachable(*hop, *recovery, says),
-        Error::Uncertain { doubt, .. } => {
-            let message = format!("the write may have happened: {doubt}; read before you repeat it");
-            Fault::new(Code::Unknown, Reason::WriteUncertain, message)
-        }
-        Error::NotBitbucket { stranger, .. } => {
-            Fault::new(Code::FailedPrecondition, Reason::NotBitbucket, stranger_in_words(stranger))
-        }
-        Error::Unavailable { status, retry_after, .. } => {
-            let message =
-                format!("Bitbucket is starting, in maintenance or overloaded (HTTP {})", status.as_u16());
-            Fault::new(Code::Unavailable, Reason::BitbucketUnavailable, message)
-                .retry_after(retry_after.unwrap_or(COME_BACK))
-        }
-        Error::RateLimited { retry_after, .. } => Fault::new(
-            Code::ResourceExhausted,
-            Reason::RateLimited,
-            "Bitbucket's rate limit for the token's user is used up; try again later",
-        )
-        .retry_after(retry_after.unwrap_or(COME_BACK)),
-        Error::Unreadable { problem, .. } => Fault::new(
-            Code::FailedPrecondition,
-            Reason::NotBitbucket,
-            format!("the answer is not what Bitbucket Data Center 7.21 to 10 gives: {problem}"),
-        ),
-        _ => Fault::new(
-            Code::Unavailable,
-            Reason::EgressCut,
-            "Bitbucket closed the connection or stalled before its answer was whole",
-        ),
-    }
+fn branch_name(name: String) -> Fault {
+    let message = format!("git does not allow the branch name `{name}`");
+    Fault::new(Code::InvalidArgument, Reason::BranchNameInvalid, message).with("branch", name)
 }
 
-fn unreachable(hop: Reason, recovery: Recovery, says: &str) -> Fault {
+fn outside(project: String) -> Fault {
+    let message =
+        format!("the connection may not touch project `{project}`; its settings name those that it may");
+    Fault::new(Code::PermissionDenied, Reason::OutsideProject, message).with("project", project)
+}
+
+fn unusable(connection: String, problem: &str) -> Fault {
+    let message = format!("connection `{connection}` cannot be used: {problem}");
+    Fault::new(Code::FailedPrecondition, Reason::ConnectionInvalid, message).with("connection", connection)
+}
+
+fn token(connection: &str) -> Fault {
+    let message = format!(
+        "Bitbucket refuses the token of connection `{connection}`: it is wrong, expired or revoked, or this Bitbucket \
+         does not allow its kind of authentication; renew it"
+    );
+    Fault::new(Code::FailedPrecondition, Reason::TokenInvalid, message).with("connection", connection)
+}
+
+fn uncertain(doubt: Doubt) -> Fault {
+    let message = format!("the write may have happened: {doubt}; read before you repeat it");
+    Fault::new(Code::Unknown, Reason::WriteUncertain, message)
+}
+
+fn not_bitbucket(message: &str) -> Fault {
+    Fault::new(Code::FailedPrecondition, Reason::NotBitbucket, message)
+}
+
+fn unavailable(status: StatusCode, retry_after: Option<Duration>) -> Fault {
+    let message = format!("Bitbucket is starting, in maintenance or overloaded (HTTP {})", status.as_u16());
+    Fault::new(Code::Unavailable, Reason::BitbucketUnavailable, message)
+        .retry_after(retry_after.unwrap_or(COME_BACK))
+}
+
+fn unreachable(hop: Reason, recovery: Recovery, says: String) -> Fault {
     let code = if hop == Reason::OriginRefused { Code::PermissionDenied } else { Code::Unavailable };
     let fault = Fault::new(code, hop, says);
     match recovery {
@@ -104,7 +86,7 @@ fn unreachable(hop: Reason, recovery: Recovery, says: &str) -> Fault {
     }
 }
 
-fn stranger_in_words(stranger: &Stranger) -> &'static str {
+fn in_words(stranger: &Stranger) -> &'static str {
     match stranger {
         Stranger::LoginPage => {
             "a login page answers in place of Bitbucket's REST interface: a single sign-on or a reverse proxy must let \
@@ -147,6 +129,14 @@ fn sentence(reason: Reason) -> (Code, Option<&'static str>) {
 fn quotes(reason: Reason) -> bool {
     QUOTED.contains(&reason)
 }
+
+const PAGE_TOKEN: &str =
+    "the page token was not issued by this method with these arguments; start again without one";
+const CUT: &str = "Bitbucket closed the connection or stalled before its answer was whole";
+const TOO_LARGE: &str = "Bitbucket's answer is larger than gitproxy reads; ask for a smaller page";
+const RATE_LIMITED: &str = "Bitbucket's rate limit for the token's user is used up; try again later";
+const ROUTE_MISSING: &str = "this Bitbucket does not have the REST resource; an upgrade has it";
+const XSRF: &str = "Bitbucket took the request for a forgery (XSRF check failed)";
 
 /// The delay that is advised when Bitbucket advises none.
 const COME_BACK: Duration = Duration::from_secs(5);

@@ -26,8 +26,6 @@ struct Envelope {
 #[serde(rename_all = "camelCase")]
 struct Exception {
     #[serde(default, deserialize_with = "text")]
-    context: String,
-    #[serde(default, deserialize_with = "text")]
     message: String,
     #[serde(default, deserialize_with = "text")]
     exception_name: String,
@@ -113,16 +111,16 @@ fn refused(reply: &Reply) -> Error {
         return match reply.status {
             // The only reliable test for a feature (FACTS 1.1); an unexplained 404 is a plain "not found".
             StatusCode::NOT_FOUND if unrouted => Error::RouteMissing,
-            _ => explain(reply, Exception::default()),
+            _ => explain(reply, &Exception::default()),
         };
     };
-    explain(reply, first)
+    explain(reply, &first)
 }
 
-fn explain(reply: &Reply, exception: Exception) -> Error {
+fn explain(reply: &Reply, exception: &Exception) -> Error {
     let name = simple_name(&exception.exception_name);
     let reason = match reply.status {
-        StatusCode::UNAUTHORIZED => return unauthorised(reply, name, &exception),
+        StatusCode::UNAUTHORIZED => return unauthorised(reply, name, exception),
         _ if name == "CaptchaRequiredAuthenticationException" => Reason::CaptchaRequired,
         StatusCode::FORBIDDEN => forbidden(reply, name),
         // The write may have been done, and only its answer not (FACTS 1.4): our own bodies do parse.
@@ -131,7 +129,7 @@ fn explain(reply: &Reply, exception: Exception) -> Error {
         }
         status => by_name(name).unwrap_or_else(|| by_status(status)),
     };
-    refusal(reply, reason, name, &exception)
+    refusal(reply, reason, name, exception)
 }
 
 /// 401 is both "who are you" and "you may not" (FACTS 1.4).

@@ -26,7 +26,10 @@ fn opening_names_both_repositories_and_full_refs() {
         reviewers: vec!["bob".into()],
     };
     let request = open_request(&open);
-    assert_eq!((request.method(), request.uri().path()), (&Method::POST, "/rest/api/latest/projects/SHOP/repos/web/pull-requests"));
+    assert_eq!(
+        (request.method(), request.uri().path()),
+        (&Method::POST, "/rest/api/latest/projects/SHOP/repos/web/pull-requests")
+    );
     let body: serde_json::Value = serde_json::from_slice(request.body()).expect("JSON");
     let expected = serde_json::json!({
         "title": "Bump",
@@ -61,7 +64,10 @@ fn a_pull_request_is_read_whole() {
 fn what_versions_leave_out_or_add_breaks_nothing() {
     let json = r#"{"id":7,"state":"NEVER_HEARD_OF","reviewers":null,"properties":null,"createdDate":"2018-07-05T05:58:45+0000"}"#;
     let pr = reply(&Reply::of(200, json)).expect("read");
-    assert_eq!((pr.state(), pr.merge_outcome(), pr.created_ms), (pb::PrState::Unspecified, pb::MergeOutcome::Unspecified, 0));
+    assert_eq!(
+        (pr.state(), pr.merge_outcome(), pr.created_ms),
+        (pb::PrState::Unspecified, pb::MergeOutcome::Unspecified, 0)
+    );
     assert_eq!(pr.author, None);
 }
 
@@ -73,7 +79,8 @@ fn the_list_filters_by_full_source_and_keeps_the_target() {
         request.uri().query(),
         Some("state=OPEN&order=NEWEST&at=refs%2Fheads%2Ffix&direction=OUTGOING&start=0&limit=25")
     );
-    let elsewhere = PR.replace(r#""latestCommit":"ee","repository":{"slug":"web""#, r#""repository":{"slug":"up""#);
+    let elsewhere =
+        PR.replace(r#""latestCommit":"ee","repository":{"slug":"web""#, r#""repository":{"slug":"up""#);
     let other = PR.replace("refs/heads/fix", "refs/heads/fix-2");
     let json = format!(r#"{{"values":[{PR},{elsewhere},{other}],"isLastPage":true}}"#);
     let page = list_reply(&Reply::of(200, &json), &repo("shop", "WEB"), &filter, 0).expect("a page");

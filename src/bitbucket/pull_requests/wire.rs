@@ -70,7 +70,9 @@ pub(super) fn state_filter(state: i32) -> Result<&'static str, Error> {
         Ok(pb::PrState::Merged) => "MERGED",
         Ok(pb::PrState::Declined) => "DECLINED",
         Ok(pb::PrState::Superseded) => "SUPERSEDED",
-        Err(_) => return Err(Error::field("state", "is a state that this version of gitproxy does not know")),
+        Err(_) => {
+            return Err(Error::field("state", "is a state that this version of gitproxy does not know"));
+        }
     })
 }
 

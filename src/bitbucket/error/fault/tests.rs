@@ -1,7 +1,4 @@
-use http::StatusCode;
-
 use super::*;
-use crate::bitbucket::error::Doubt;
 
 /// The code that `errors.proto` documents for a reason: the first word of its comment, in capitals.
 fn documented(reason: Reason) -> String {

@@ -3,7 +3,10 @@ use std::time::Duration;
 use super::*;
 
 fn exception(status: u16, name: &str, more: &str) -> Reply {
-    Reply::of_write(status, &format!(r#"{{"errors":[{{"context":null,"message":"m","exceptionName":{name}{more}}}]}}"#))
+    Reply::of_write(
+        status,
+        &format!(r#"{{"errors":[{{"context":null,"message":"m","exceptionName":{name}{more}}}]}}"#),
+    )
 }
 
 fn named(status: u16, name: &str) -> Error {
@@ -68,7 +71,10 @@ fn a_401_is_told_apart_into_token_and_permission() {
     let bare = || exception(401, "null", "");
     assert!(matches!(judge(bare()), Err(Error::TokenInvalid { .. })));
     let known = judge(bare().header("x-ausername", "erik")).expect_err("refused");
-    assert_eq!((known.reason(), fact(&known, "permission")), (Some(Reason::PermissionMissing), Some("REPO_READ")));
+    assert_eq!(
+        (known.reason(), fact(&known, "permission")),
+        (Some(Reason::PermissionMissing), Some("REPO_READ"))
+    );
     assert!(matches!(judge(Reply::of(401, "").header("content-type", "")), Err(Error::TokenInvalid { .. })));
 }
 
@@ -76,7 +82,8 @@ fn a_401_is_told_apart_into_token_and_permission() {
 fn a_missing_route_is_told_from_a_missing_entity() {
     let json = Reply::of(404, r#"{"message":"HTTP 404 Not Found","status-code":404,"sub-code":-1}"#);
     assert!(matches!(judge(json), Err(Error::RouteMissing)));
-    let xml = Reply::of(404, "<status><status-code>404</status-code></status>").header("content-type", "application/xml");
+    let xml = Reply::of(404, "<status><status-code>404</status-code></status>")
+        .header("content-type", "application/xml");
     assert!(matches!(judge(xml), Err(Error::RouteMissing)));
     let empty = Reply::of(404, "").header("content-type", "");
     assert_eq!(judge(empty).expect_err("refused").reason(), Some(Reason::NotFound));
@@ -134,15 +141,22 @@ fn an_empty_success_needs_no_type() {
 
 #[test]
 fn an_xsrf_refusal_is_our_own_fault() {
-    let page = Reply::of_write(403, "XSRF check failed").header("content-type", "text/html").header("x-arequestid", "");
+    let page = Reply::of_write(403, "XSRF check failed")
+        .header("content-type", "text/html")
+        .header("x-arequestid", "");
     assert!(matches!(judge(page), Err(Error::Xsrf)));
 }
 
 #[test]
 fn the_facts_of_a_refusal_are_kept() {
-    let pr = exception(409, r#""a.DuplicatePullRequestException""#, r#","existingPullRequest":{"id":7,"title":"x"}"#);
+    let pr = exception(
+        409,
+        r#""a.DuplicatePullRequestException""#,
+        r#","existingPullRequest":{"id":7,"title":"x"}"#,
+    );
     assert_eq!(fact(&judge(pr).expect_err("refused"), "pr_id"), Some("7"));
-    let stale = exception(409, r#""a.PullRequestOutOfDateException""#, r#","currentVersion":3,"expectedVersion":1"#);
+    let stale =
+        exception(409, r#""a.PullRequestOutOfDateException""#, r#","currentVersion":3,"expectedVersion":1"#);
     assert_eq!(fact(&judge(stale).expect_err("refused"), "current_version"), Some("3"));
     let who = exception(
         409,
@@ -150,6 +164,7 @@ fn the_facts_of_a_refusal_are_kept() {
         r#","reviewerErrors":[{"context":"bob","message":"no"},{"context":"eve"}]"#,
     );
     assert_eq!(fact(&judge(who).expect_err("refused"), "reviewers"), Some("bob, eve"));
-    let veto = exception(409, r#""a.PullRequestMergeVetoedException""#, r#","vetoes":[{"summaryMessage":"tests"}]"#);
+    let veto =
+        exception(409, r#""a.PullRequestMergeVetoedException""#, r#","vetoes":[{"summaryMessage":"tests"}]"#);
     assert_eq!(fact(&judge(veto).expect_err("refused"), "vetoes"), Some("tests"));
 }

@@ -1,0 +1,152 @@
+//! Joins the services to the Bitbucket adapter; the only place of `scm` that knows it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use tracing::{debug, warn};
+
+use self::cache::{Cache, Identity};
+use self::origins::Origins;
+use super::connections::{Connection, HeldBackends};
+use super::held::{Credential, Settings};
+use super::{Scm, chunks};
+use crate::bitbucket::{self, Account, Client, ProjectKey};
+use crate::ops::secret::Source;
+use crate::proto::scm::v1 as pb;
+use crate::proto::{Fault, Reason};
+
+mod cache;
+mod origins;
+
+pub use origins::Allowance;
+
+/// Makes a local connection of `client`.
+pub fn connection(client: Client) -> Connection {
+    Connection {
+        name: client.connection().to_owned(),
+        url: client.base().to_owned(),
+        projects: client.projects().iter().map(ProjectKey::as_str).collect(),
+        backend: Arc::new(client),
+    }
+}
+
+/// Makes clients for connections that come with calls, and keeps those that were used last.
+///
+/// A client that is displaced lives until its last call ends. What makes a client is given, so that this module need not
+/// know the way out of the building.
+pub struct Held<F> {
+    make: F,
+    origins: Origins,
+    clients: Mutex<Cache<Client>>,
+}
+
+impl<F> Held<F>
+where
+    F: Fn(Account) -> Result<Client, bitbucket::Error> + Send + Sync + 'static,
+{
+    /// Makes clients by `make`; `allowance` bounds how many servers calls may bring in.
+    pub fn new(make: F, allowance: Allowance) -> Self {
+        Self { make, origins: Origins::new(allowance), clients: Mutex::new(Cache::new(CLIENTS)) }
+    }
+
+    fn client(&self, settings: &Settings) -> Result<Client, Fault> {
+        self.origins.admit(&settings.base)?;
+        let identity = Identity::of(settings);
+        // Making a client does no IO, so the lock is short, and two calls at once make only one.
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.find(&identity) {
+            return Ok(client);
+        }
+        let client = (self.make)(account(settings)?).map_err(fault)?;
+        clients.keep(identity, client.clone());
+        Ok(client)
+    }
+}
+
+impl<F> HeldBackends for Held<F>
+where
+    F: Fn(Account) -> Result<Client, bitbucket::Error> + Send + Sync + 'static,
+{
+    fn backend(&self, settings: &Settings) -> Result<Arc<dyn Scm>, Fault> {
+        Ok(Arc::new(self.client(settings)?))
+    }
+}
+
+fn account(settings: &Settings) -> Result<Account, Fault> {
+    let keys = settings.projects.keys().iter();
+    let projects = keys.map(|key| ProjectKey::parse(key)).collect::<Result<_, _>>().map_err(|_| {
+        let problem = format!("connection `{}` has a project key that is none; correct it", settings.name);
+        Fault::new(tonic::Code::FailedPrecondition, Reason::ConnectionInvalid, problem)
+            .with("connection", settings.name.as_str())
+    })?;
+    let credential = match &settings.credential {
+        Credential::Bearer(token) => bitbucket::Credential::Bearer(Source::Fixed(token.clone())),
+        Credential::Basic { user, password } => {
+            bitbucket::Credential::Basic { user: user.clone(), password: Source::Fixed(password.clone()) }
+        }
+    };
+    Ok(Account { name: settings.name.clone(), base: settings.base.clone(), credential, projects })
+}
+
+/// The cloud gets the fault, the operator's log the chain of causes.
+fn fault(error: bitbucket::Error) -> Fault {
+    let log = error.log();
+    let fault = Fault::from(error);
+    if needs_somebody(&fault) {
+        warn!(reason = fault.reason().word(), error = log, "Bitbucket did not do a command");
+    } else {
+        debug!(reason = fault.reason().word(), error = log, "Bitbucket did not do a command");
+    }
+    fault
+}
+
+/// Whether the operator should look, rather than the caller.
+fn needs_somebody(fault: &Fault) -> bool {
+    use tonic::Code;
+    let operators =
+        [Reason::TokenInvalid, Reason::CaptchaRequired, Reason::NotBitbucket, Reason::ConnectionInvalid];
+    matches!(fault.code(), Code::Unavailable | Code::Internal | Code::Unknown)
+        || operators.contains(&fault.reason())
+}
+
+/// How many clients are kept: each holds a few idle sockets at most.
+const CLIENTS: usize = 64;
+
+macro_rules! commands {
+    ($($method:ident($request:ident) -> $response:ident;)*) => {
+        #[tonic::async_trait]
+        impl Scm for Client {
+            $(async fn $method(&self, request: pb::$request) -> Result<pb::$response, Fault> {
+                // The adapter's method of the same name; an inherent one goes before the trait's.
+                Client::$method(self, request).await.map_err(fault)
+            })*
+
+            async fn get_file(
+                &self,
+                request: pb::GetFileRequest,
+            ) -> Result<BoxStream<'static, Result<pb::GetFileResponse, Fault>>, Fault> {
+                let file = Client::get_file(self, request).await.map_err(fault)?;
+                Ok(chunks::messages(file.map(|bytes| bytes.map_err(fault))))
+            }
+        }
+    };
+}
+
+commands! {
+    test_connection(TestConnectionRequest) -> TestConnectionResponse;
+    list_projects(ListProjectsRequest) -> ListProjectsResponse;
+    list_repos(ListReposRequest) -> ListReposResponse;
+    get_repo(GetRepoRequest) -> GetRepoResponse;
+    list_branches(ListBranchesRequest) -> ListBranchesResponse;
+    get_default_branch(GetDefaultBranchRequest) -> GetDefaultBranchResponse;
+    create_branch(CreateBranchRequest) -> CreateBranchResponse;
+    delete_branch(DeleteBranchRequest) -> DeleteBranchResponse;
+    list_files(ListFilesRequest) -> ListFilesResponse;
+    edit_file(EditFileRequest) -> EditFileResponse;
+    open_pr(OpenPrRequest) -> OpenPrResponse;
+    get_pr(GetPrRequest) -> GetPrResponse;
+    list_prs(ListPRsRequest) -> ListPRsResponse;
+    post_comment(PostCommentRequest) -> PostCommentResponse;
+    get_build_status(GetBuildStatusRequest) -> GetBuildStatusResponse;
+}

@@ -1,0 +1,193 @@
+//! Faults and limits that tests switch on while the simulator runs.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What goes wrong with a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// The request is handled after this long.
+    Delay(Duration),
+    /// This status (a 5xx, say) with an `errors` envelope; nothing is performed.
+    Status(u16),
+    /// 429 as from the rate limiter, with `Retry-After` when given (seconds); nothing is performed.
+    TooManyRequests(Option<u64>),
+    /// 200 with an HTML login page, as a single sign-on proxy answers; nothing is performed.
+    LoginPage,
+    /// 302 to an HTML login page; nothing is performed.
+    LoginRedirect,
+    /// The answer never comes; nothing is performed.
+    Stall,
+    /// The answer's body breaks after this many bytes.
+    CutAfter(u64),
+    /// The request is performed, then the connection drops: the answer is lost.
+    DropAnswer,
+    /// The route does not exist in this release; nothing is performed.
+    NoRoute,
+}
+
+/// A fault, which requests it hits, and how often.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    fault: Fault,
+    method: Option<String>,
+    path: Option<String>,
+    left: Option<u32>,
+}
+
+impl Rule {
+    /// Hits every request, until it is removed.
+    #[must_use]
+    pub fn new(fault: Fault) -> Self {
+        Self { fault, method: None, path: None, left: None }
+    }
+
+    /// Hits only requests with this method.
+    #[must_use]
+    pub fn method(self, method: &str) -> Self {
+        Self { method: Some(method.to_owned()), ..self }
+    }
+
+    /// Hits only requests whose path and query, as sent, contain this text.
+    #[must_use]
+    pub fn path(self, part: &str) -> Self {
+        Self { path: Some(part.to_owned()), ..self }
+    }
+
+    /// Hits this many requests, then is spent.
+    #[must_use]
+    pub fn times(self, times: u32) -> Self {
+        Self { left: Some(times), ..self }
+    }
+
+    fn hits(&self, method: &str, path: &str) -> bool {
+        self.left != Some(0)
+            && self.method.as_deref().is_none_or(|wanted| wanted == method)
+            && self.path.as_deref().is_none_or(|part| path.contains(part))
+    }
+}
+
+/// Names a rule, to remove it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleId(u64);
+
+/// The product's rate limit: a token bucket for each user.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateLimit {
+    /// The most tokens that a bucket holds; the product's default is 60.
+    pub capacity: u32,
+    /// Tokens that come back each second; the product's default is 5.
+    pub per_second: f64,
+    /// Whether a 429 says `Retry-After` (seen on 10.4, reported of old ones, promised nowhere).
+    pub retry_after: bool,
+}
+
+struct Bucket {
+    tokens: f64,
+    filled: Instant,
+}
+
+#[derive(Default)]
+struct Settings {
+    next: u64,
+    rules: Vec<(RuleId, Rule)>,
+    limit: Option<RateLimit>,
+    buckets: HashMap<String, Bucket>,
+}
+
+/// The switches of one simulator; they may be turned at any time.
+#[derive(Default)]
+pub struct Knobs {
+    settings: Mutex<Settings>,
+}
+
+impl Knobs {
+    /// Adds a rule. All rules that hit a request apply, in the order in which they were added.
+    pub fn add(&self, rule: Rule) -> RuleId {
+        let mut settings = self.lock();
+        settings.next += 1;
+        let id = RuleId(settings.next);
+        settings.rules.push((id, rule));
+        id
+    }
+
+    /// Removes a rule.
+    pub fn remove(&self, id: RuleId) {
+        self.lock().rules.retain(|(other, _)| *other != id);
+    }
+
+    /// Removes every rule and the rate limit.
+    pub fn clear(&self) {
+        *self.lock() = Settings::default();
+    }
+
+    /// Sets the rate limit, with full buckets; none is the product's default.
+    pub fn rate_limit(&self, limit: Option<RateLimit>) {
+        let mut settings = self.lock();
+        settings.limit = limit;
+        settings.buckets.clear();
+    }
+
+    /// The faults of one request; each counts as used.
+    pub(crate) fn hit(&self, method: &str, path: &str) -> Vec<Fault> {
+        let mut settings = self.lock();
+        let mut faults = Vec::new();
+        for (_, rule) in settings.rules.iter_mut().filter(|(_, rule)| rule.hits(method, path)) {
+            rule.left = rule.left.map(|left| left - 1);
+            faults.push(rule.fault.clone());
+        }
+        settings.rules.retain(|(_, rule)| rule.left != Some(0));
+        faults
+    }
+
+    /// Takes a token of a user's bucket; when it is empty, the fault to answer with.
+    pub(crate) fn spend(&self, user: &str) -> Option<Fault> {
+        let mut settings = self.lock();
+        let limit = settings.limit?;
+        let now = Instant::now();
+        let full = f64::from(limit.capacity);
+        let bucket = settings.buckets.entry(user.to_owned()).or_insert(Bucket { tokens: full, filled: now });
+        let earned = now.duration_since(bucket.filled).as_secs_f64() * limit.per_second;
+        bucket.tokens = (bucket.tokens + earned).min(full);
+        bucket.filled = now;
+        if bucket.tokens >= 1.0 {
+            bucket.tokens -= 1.0;
+            return None;
+        }
+        let wait = ((1.0 - bucket.tokens) / limit.per_second).ceil().max(1.0);
+        Some(Fault::TooManyRequests(limit.retry_after.then_some(wait as u64)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_hits_only_what_it_names_and_only_so_often() {
+        let knobs = Knobs::default();
+        knobs.add(Rule::new(Fault::Status(503)).method("GET").path("/branches").times(1));
+        assert!(knobs.hit("POST", "/x/branches").is_empty());
+        assert!(knobs.hit("GET", "/x/commits").is_empty());
+        assert_eq!(knobs.hit("GET", "/x/branches"), [Fault::Status(503)]);
+        assert!(knobs.hit("GET", "/x/branches").is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_is_one_users_and_refills() {
+        let knobs = Knobs::default();
+        knobs.rate_limit(Some(RateLimit { capacity: 1, per_second: 0.5, retry_after: true }));
+        assert_eq!(knobs.spend("alice"), None);
+        assert_eq!(knobs.spend("alice"), Some(Fault::TooManyRequests(Some(2))));
+        assert_eq!(knobs.spend("bob"), None);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(knobs.spend("alice"), None);
+    }
+}

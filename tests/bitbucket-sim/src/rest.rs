@@ -1,0 +1,153 @@
+//! The resources, one file each; every file has its own table of routes.
+
+mod activities;
+mod archive;
+mod branches;
+mod browse;
+mod builds;
+mod comments;
+mod commits;
+mod compare;
+mod diff;
+mod edit;
+mod files;
+mod merge;
+mod meta;
+mod projects;
+mod pulls;
+mod raw;
+mod repos;
+mod tags;
+mod users;
+
+use crate::call::Call;
+use crate::git::{Git, Object};
+use crate::refusal::{Refusal, bad_argument, missing};
+use crate::route::Route;
+use crate::store::Repo;
+
+/// All routes.
+pub(crate) const TABLES: &[&[Route]] = &[
+    meta::ROUTES,
+    users::ROUTES,
+    projects::ROUTES,
+    repos::ROUTES,
+    branches::ROUTES,
+    tags::ROUTES,
+    builds::ROUTES,
+    commits::ROUTES,
+    compare::ROUTES,
+    browse::ROUTES,
+    edit::ROUTES,
+    raw::ROUTES,
+    files::ROUTES,
+    archive::ROUTES,
+    pulls::ROUTES,
+    merge::ROUTES,
+    comments::ROUTES,
+    activities::ROUTES,
+];
+
+/// A pattern below a repository in `/rest/api`.
+macro_rules! repo {
+    ($tail:literal) => {
+        concat!("rest/api/{v}/projects/{key}/repos/{slug}", $tail)
+    };
+}
+
+/// A line of a table. `now` handlers answer from memory, `later` ones run programs or read the body.
+macro_rules! route {
+    ($method:ident, $pattern:expr, $need:ident, $gives:ident, now $handler:path) => {
+        $crate::route::Route {
+            method: http::Method::$method,
+            pattern: $pattern,
+            need: $crate::route::Need::$need,
+            gives: $crate::route::Gives::$gives,
+            handler: $crate::route::Handler::Now($handler),
+        }
+    };
+    ($method:ident, $pattern:expr, $need:ident, $gives:ident, later $handler:path) => {
+        $crate::route::Route {
+            method: http::Method::$method,
+            pattern: $pattern,
+            need: $crate::route::Need::$need,
+            gives: $crate::route::Gives::$gives,
+            handler: $crate::route::Handler::Later(|call| Box::pin($handler(call))),
+        }
+    };
+}
+pub(crate) use {repo, route};
+
+/// A commit that a query names, or where the default branch is.
+struct At {
+    /// The name as asked for.
+    name: String,
+    commit: String,
+}
+
+/// Resolves `at` (or `until`); without it, the default branch, which an empty repository does not have.
+async fn commit_at(repo: &Repo, git: &Git, at: Option<&str>) -> Result<At, Refusal> {
+    if let Some(name) = at {
+        let commit = commit_named(repo, git, name).await?;
+        return Ok(At { name: name.to_owned(), commit });
+    }
+    let name = git.default_branch().await?;
+    match git.resolve(&name).await? {
+        Some(commit) => Ok(At { name, commit }),
+        None => {
+            let message = format!("{name} is set as the default branch, but this branch does not exist");
+            Err(missing("repository.NoDefaultBranchException", message))
+        }
+    }
+}
+
+/// The commit that a name leads to. A missing branch is reported as a missing commit.
+async fn commit_named(repo: &Repo, git: &Git, name: &str) -> Result<String, Refusal> {
+    git.resolve(name).await?.ok_or_else(|| no_commit(repo, name))
+}
+
+fn no_commit(repo: &Repo, name: &str) -> Refusal {
+    let message = format!("Commit '{name}' does not exist in repository '{}'.", repo.slug);
+    missing("commit.NoSuchCommitException", message)
+}
+
+/// What a path leads to at a commit.
+async fn object_at(git: &Git, at: &At, path: &str) -> Result<Object, Refusal> {
+    git.object(&at.commit, path).await?.ok_or_else(|| no_path(path, &at.name))
+}
+
+fn no_path(path: &str, at: &str) -> Refusal {
+    let message = format!("The path \"{path}\" does not exist at revision \"{at}\"");
+    missing("content.NoSuchPathException", message)
+}
+
+/// The path in the address, without surprises: no `.`, `..` or empty components.
+fn clean_path(call: &Call) -> Result<String, Refusal> {
+    clean_path_of(call.param("path"))
+}
+
+/// The same for a path from elsewhere.
+fn clean_path_of(path: &str) -> Result<String, Refusal> {
+    let path = path.trim_matches('/');
+    let odd = |part: &str| matches!(part, "" | "." | "..");
+    if !path.is_empty() && (path.split('/').any(odd) || path.contains('\0')) {
+        return Err(bad_argument(format!("The path '{path}' is not valid")));
+    }
+    Ok(path.to_owned())
+}
+
+/// The name of the user who asks, for links that depend on it.
+fn viewer(call: &Call) -> Option<&str> {
+    call.actor.as_ref().and_then(|actor| actor.user.as_deref())
+}
+
+/// The identity that commits of this user carry.
+fn identity(call: &Call, user: &str) -> crate::git::Identity {
+    let store = call.app.store();
+    let known = store.users.get(user);
+    crate::git::Identity {
+        name: known.map_or_else(|| user.to_owned(), crate::store::User::display),
+        email: known.map_or_else(String::new, crate::store::User::email),
+        at: crate::store::now() / 1000,
+    }
+}

@@ -1,0 +1,64 @@
+//! `/projects` (FACTS.md 2).
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::route;
+use crate::auth::Permission;
+use crate::call::{Answer, Call, created, ok};
+use crate::journal::WriteKind;
+use crate::refusal::{api, conflict, forbidden};
+use crate::route::Route;
+
+pub(super) const ROUTES: &[Route] = &[
+    route!(GET, "rest/api/{v}/projects", User, Json, now list),
+    route!(POST, "rest/api/{v}/projects", User, Json, later create),
+    route!(GET, "rest/api/{v}/projects/{key}", ProjectRead, Json, now get),
+];
+
+fn list(call: &Call) -> Answer {
+    let page = call.page(1000)?;
+    let store = call.app.store();
+    let name = call.query.get("name").unwrap_or("").to_lowercase();
+    let least = match call.query.get("permission") {
+        Some("PROJECT_ADMIN") => Permission::Admin,
+        Some("PROJECT_WRITE") => Permission::Write,
+        _ => Permission::Read,
+    };
+    let actor = call.actor.as_ref();
+    // Who can see a repository of a project can see the project.
+    let seen = |key: &str| {
+        actor.map_or(Permission::None, |actor| actor.project(key).max(actor.repo(key).min(Permission::Read)))
+    };
+    let found = store.projects.values().filter(|project| {
+        project.owner.is_none() && seen(&project.key) >= least && project.name.to_lowercase().contains(&name)
+    });
+    ok(&page.stored(found.map(|project| store.project_json(project))))
+}
+
+fn get(call: &Call) -> Answer {
+    let store = call.app.store();
+    ok(&store.project_json(store.project(call.param("key"))?))
+}
+
+async fn create(mut call: Call) -> Answer {
+    let body = call.json().await?;
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let Some(key) = text("key") else {
+        let message = "The project key must be specified when creating a project.";
+        return Err(api(StatusCode::BAD_REQUEST, "", message));
+    };
+    if call.actor.as_ref().is_none_or(|actor| actor.project(key) < Permission::Admin) {
+        return Err(forbidden());
+    }
+    let mut store = call.app.store();
+    if store.project(key).is_ok() {
+        let message = format!("The project key {key} is already in use.");
+        return Err(conflict("project.ProjectKeyAlreadyExistsException", message).about("key"));
+    }
+    let description = text("description").map(str::to_owned);
+    let project = store.ensure_project(key, text("name"), description);
+    call.app.journal.wrote(WriteKind::CreateProject, &project.key, &[("name", &project.name)]);
+    let location = format!("{}/rest/api/latest/projects/{}", store.base, project.key);
+    created(&location, &store.project_json(&project))
+}
