@@ -191,3 +191,6 @@ fn connections(config: &Config, egress: &Egress) -> Result<Connections, Error> {
 
 /// The build, as Hello and the status tell it.
 pub const BUILD: &str = env!("CARGO_PKG_VERSION");
+
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,9 @@ impl Failure {
         }
         match self.verdict() {
             Verdict::Credential | Verdict::Version => Wait::AtLeast(FOR_A_PERSON),
-            Verdict::Way | Verdict::Cut | Verdict::NotNow | Verdict::NotOurs | Verdict::Other => Wait::Backoff,
+            Verdict::Way | Verdict::Cut | Verdict::NotNow | Verdict::NotOurs | Verdict::Other => {
+                Wait::Backoff
+            }
         }
     }
 
