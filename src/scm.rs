@@ -12,6 +12,7 @@ use crate::proto::Fault;
 use crate::proto::scm::v1 as pb;
 
 pub mod audit;
+pub mod backend;
 pub mod call;
 pub mod caller;
 pub mod chunks;

@@ -115,6 +115,9 @@ impl Base {
 
     /// What stands below the base, for a redirect from `from` that stays in the REST interface; `None` for any other.
     pub(super) fn below(&self, from: &Uri, location: &str) -> Option<Uri> {
+        if location.is_empty() {
+            return None;
+        }
         // Relative to where the request went, dots resolved.
         let from = Url::parse(&self.join(from).ok()?.to_string()).ok()?;
         let target = from.join(location).ok()?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -224,7 +225,9 @@ async fn bounded<T>(asked: &Asked, attempt: impl Future<Output = Result<T, Error
 
 async fn collect(response: Response<Body>, asked: &Asked) -> Result<Reply, Error> {
     let (head, body) = response.into_parts();
-    match Limited::new(body, LARGEST).collect().await {
+    // Boxed: rustc cannot show that a future which holds `Collect<Limited<_>>` is `Send` for every lifetime.
+    let whole: BoxFuture<'static, Result<_, _>> = Box::pin(Limited::new(body, LARGEST).collect());
+    match whole.await {
         Ok(body) => {
             let body = body.to_bytes();
             Ok(Reply { status: head.status, headers: head.headers, body, asked: asked.clone() })

@@ -33,24 +33,25 @@ pub fn connection(client: Client) -> Connection {
 
 /// Makes clients for connections that come with calls, and keeps those that were used last.
 ///
-/// A client that is displaced lives until its last call ends. What makes a client is given, so that this module need not
-/// know the way out of the building.
-pub struct Held<F> {
+/// A client that is displaced lives until its last call ends. What makes a client is given, most likely [`Client::new`]
+/// with an `Egress`, so that this module need not know the way out of the building.
+pub struct Held<F, B> {
     make: F,
     origins: Origins,
-    clients: Mutex<Cache<Client>>,
+    clients: Mutex<Cache<B>>,
 }
 
-impl<F> Held<F>
+impl<F, B> Held<F, B>
 where
-    F: Fn(Account) -> Result<Client, bitbucket::Error> + Send + Sync + 'static,
+    F: Fn(Account) -> Result<B, bitbucket::Error> + Send + Sync + 'static,
+    B: Scm + Clone,
 {
     /// Makes clients by `make`; `allowance` bounds how many servers calls may bring in.
     pub fn new(make: F, allowance: Allowance) -> Self {
         Self { make, origins: Origins::new(allowance), clients: Mutex::new(Cache::new(CLIENTS)) }
     }
 
-    fn client(&self, settings: &Settings) -> Result<Client, Fault> {
+    fn client(&self, settings: &Settings) -> Result<B, Fault> {
         self.origins.admit(&settings.base)?;
         let identity = Identity::of(settings);
         // Making a client does no IO, so the lock is short, and two calls at once make only one.
@@ -64,9 +65,10 @@ where
     }
 }
 
-impl<F> HeldBackends for Held<F>
+impl<F, B> HeldBackends for Held<F, B>
 where
-    F: Fn(Account) -> Result<Client, bitbucket::Error> + Send + Sync + 'static,
+    F: Fn(Account) -> Result<B, bitbucket::Error> + Send + Sync + 'static,
+    B: Scm + Clone,
 {
     fn backend(&self, settings: &Settings) -> Result<Arc<dyn Scm>, Fault> {
         Ok(Arc::new(self.client(settings)?))
@@ -150,3 +152,6 @@ commands! {
     post_comment(PostCommentRequest) -> PostCommentResponse;
     get_build_status(GetBuildStatusRequest) -> GetBuildStatusResponse;
 }
+
+#[cfg(test)]
+mod tests;

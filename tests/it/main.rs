@@ -1,5 +1,6 @@
 //! The one integration binary: what holds for the house as a whole.
 
+mod adapter;
 #[expect(
     dead_code,
     clippy::print_stdout,

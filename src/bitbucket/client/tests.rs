@@ -222,7 +222,7 @@ async fn a_write_does_not_follow_a_redirect_that_makes_it_a_read() {
 }
 
 fn file() -> pb::GetFileRequest {
-    let repo = pb::RepoRef { project: "SHOP".into(), slug: "web".into() };
+    let repo = RepoRef { project: "SHOP".into(), slug: "web".into() };
     pb::GetFileRequest { repo: Some(repo), path: "index.html".into(), at: String::new() }
 }
 
@@ -252,10 +252,10 @@ async fn a_missing_file_and_a_cut_one_are_errors() {
 async fn nothing_outside_the_projects_is_sent() {
     let far = FarEnd::new([]);
     let mut asked = file();
-    asked.repo = Some(pb::RepoRef { project: "OPS".into(), slug: "web".into() });
+    asked.repo = Some(RepoRef { project: "OPS".into(), slug: "web".into() });
     let error = far.client().get_file(asked).await.err().expect("refused");
     assert!(matches!(error, Error::OutsideProject { .. }));
-    let fork = Some(pb::RepoRef { project: "OPS".into(), slug: "web".into() });
+    let fork = Some(RepoRef { project: "OPS".into(), slug: "web".into() });
     let open = pb::OpenPrRequest {
         from_repo: fork,
         from_branch: "a".into(),
