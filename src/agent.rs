@@ -1,3 +1,196 @@
 //! The agent: config, stack, link, local listeners.
+//!
+//! [`Agent::start`] puts a whole agent together; the program `gitproxy` adds command line, log and signals.
 
+pub mod config;
+mod doors;
+mod instances;
+mod link;
+mod local;
+pub mod settings;
 pub mod stack;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tracing::info;
+
+use self::link::Link;
+use self::local::debug::Debug;
+use self::local::socket::{Folder, Socket};
+use self::local::token::Token;
+use crate::bitbucket::{self, Client};
+use crate::egress::{self, Alpn, Egress, TrustError};
+use crate::ops::{Key, Tasks};
+use crate::proto::tunnel::v1::Hello;
+use crate::scm::backend::{self, Held};
+use crate::scm::{Connections, Core};
+use crate::tunnel::attach;
+
+pub use self::config::Config;
+pub use self::link::{Failure, State};
+pub use self::local::status;
+
+/// A running agent. It ends with the drain of the tasks that it was started with.
+#[derive(Debug)]
+pub struct Agent {
+    instance: String,
+    state: watch::Receiver<State>,
+    debug_addr: Option<SocketAddr>,
+    debug_token: Option<Arc<Token>>,
+}
+
+/// Why an agent cannot start. All of them are the settings' fault: what remotes do is never in here.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The way out cannot be built, such as for a CA that is not PEM.
+    #[error("trust: {0}")]
+    Trust(#[from] TrustError),
+    /// A connection's client cannot be built.
+    #[error("connections.{name}: {source}")]
+    Connection {
+        /// The connection.
+        name: String,
+        /// Why not.
+        source: bitbucket::Error,
+    },
+    /// The debug listener cannot listen.
+    #[error("debug.listen: {0}")]
+    Debug(io::Error),
+    /// The status socket cannot listen.
+    #[error("status.socket: {0}")]
+    Status(io::Error),
+    /// The contracts inside this build are broken.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+impl Agent {
+    /// Binds what is to be bound, then dials in the background for ever.
+    ///
+    /// # Errors
+    /// When the settings turn out to be unusable; no remote is asked before.
+    pub async fn start(config: Config, tasks: &Tasks) -> Result<Self, Error> {
+        Self::start_with(config, tasks, |core| core).await
+    }
+
+    /// As [`Agent::start`], with other hooks than the default ones in the core.
+    ///
+    /// # Errors
+    /// As [`Agent::start`].
+    pub async fn start_with(
+        config: Config,
+        tasks: &Tasks,
+        hooks: impl FnOnce(Core) -> Core,
+    ) -> Result<Self, Error> {
+        let egress = Egress::new(&egress::Settings {
+            roots: config.roots.clone(),
+            extra_ca: config.extra_ca.clone(),
+            ..egress::Settings::default()
+        })?;
+        let core = Arc::new(hooks(Core::new(connections(&config, &egress)?)));
+        let instance = uuid::Uuid::new_v4().to_string();
+        let (state, seen) = watch::channel(State::Dialing);
+        let mut agent = Self { instance, state: seen, debug_addr: None, debug_token: None };
+        agent.listen(&config, &core, tasks).await?;
+        agent.tell_status(&config, tasks)?;
+        let link = agent.link(config, &core, &egress, tasks, state);
+        info!(instance = agent.instance, build = BUILD, "the agent starts");
+        tasks.spawn(link.run());
+        Ok(agent)
+    }
+
+    /// The random id of this process.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Where the link is, and every change of it.
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.state.clone()
+    }
+
+    /// Waits until the gateway can send calls; for ever when the link has ended.
+    pub async fn attached(&self) {
+        let mut state = self.state.clone();
+        if state.wait_for(State::is_attached).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Where the debug listener is, if it is on TCP.
+    pub fn debug_addr(&self) -> Option<SocketAddr> {
+        self.debug_addr
+    }
+
+    /// What the debug listener on TCP wants as `authorization: Bearer …`.
+    pub fn debug_token(&self) -> Option<&Key> {
+        self.debug_token.as_deref().map(Token::key)
+    }
+
+    async fn listen(&mut self, config: &Config, core: &Arc<Core>, tasks: &Tasks) -> Result<(), Error> {
+        let Some(listen) = &config.debug else { return Ok(()) };
+        let debug = Debug::bind(listen, config.debug_token_file.as_deref()).await.map_err(Error::Debug)?;
+        self.debug_addr = debug.address();
+        self.debug_token = debug.token();
+        let routes = doors::debug(core, &self.instance).await?;
+        tasks.spawn(debug.serve(stack::stack(routes, config.limits, tasks), tasks.clone()));
+        Ok(())
+    }
+
+    fn tell_status(&self, config: &Config, tasks: &Tasks) -> Result<(), Error> {
+        let Some(path) = &config.status_socket else { return Ok(()) };
+        let socket = Socket::bind(path, Folder::Any).map_err(Error::Status)?;
+        tasks.spawn(status::serve(socket, self.state(), self.instance.clone()));
+        Ok(())
+    }
+
+    fn link(
+        &self,
+        config: Config,
+        core: &Arc<Core>,
+        egress: &Egress,
+        tasks: &Tasks,
+        state: watch::Sender<State>,
+    ) -> Link {
+        let (lowest, highest) = attach::PROTOCOL.into_inner();
+        let hello = Hello {
+            protocol_lowest: lowest,
+            protocol_highest: highest,
+            build: BUILD.to_owned(),
+            instance: self.instance.clone(),
+            labels: config.labels.into_iter().collect(),
+            window: config.link.window,
+        };
+        Link {
+            connector: egress.connector(config.gateway.origin().clone(), Alpn::Http2Only),
+            origin: config.gateway.uri(),
+            key: config.access_key,
+            hello,
+            options: config.link,
+            service: stack::stack(doors::tunnel(core, &self.instance), config.limits, tasks),
+            tasks: tasks.clone(),
+            state,
+        }
+    }
+}
+
+/// The Bitbuckets of the settings, and the way to serve one that comes with a call.
+fn connections(config: &Config, egress: &Egress) -> Result<Connections, Error> {
+    let client = |account: &bitbucket::Account| {
+        let client = Client::new(account.clone(), egress);
+        client.map_err(|source| Error::Connection { name: account.name.clone(), source })
+    };
+    let local: Vec<_> = config.connections.iter().map(client).collect::<Result<_, _>>()?;
+    let egress = egress.clone();
+    let held = Held::new(move |account| Client::new(account, &egress), config.new_origins);
+    Ok(Connections::new(local.into_iter().map(backend::connection), Arc::new(held)))
+}
+
+/// The build, as Hello and the status tell it.
+pub const BUILD: &str = env!("CARGO_PKG_VERSION");
+
+#[cfg(test)]
+mod tests;

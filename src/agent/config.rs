@@ -1,0 +1,143 @@
+//! What the settings mean: parsed, complete, and all that is wrong with them at once.
+
+mod connection;
+mod gateway;
+mod label;
+mod listen;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::bitbucket::Account;
+use crate::egress::{CaSource, Roots};
+use crate::ops::settings::{Layers, Period, Problems, Size};
+use crate::scm::backend::Allowance;
+use crate::tunnel;
+use crate::tunnel::admit::Limits;
+
+pub use gateway::{AccessKey, GatewayUrl};
+pub use listen::DebugListen;
+
+/// The settings of an agent, each of them usable as far as can be told without dialing.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to attach.
+    pub gateway: GatewayUrl,
+    /// What to attach with.
+    pub access_key: AccessKey,
+    /// The platform's certificate authorities.
+    pub roots: Roots,
+    /// Those of the customer, trusted beside the platform's.
+    pub extra_ca: Vec<CaSource>,
+    /// The Bitbuckets that the settings name, in the order of their names.
+    pub connections: Vec<Account>,
+    /// How many servers the connections that come with calls may bring in.
+    pub new_origins: Allowance,
+    /// How both HTTP/2 connections of the link behave.
+    pub link: tunnel::Options,
+    /// How many calls of each class may be in flight.
+    pub limits: Limits,
+    /// Where local operators may call, if anywhere.
+    pub debug: Option<DebugListen>,
+    /// Where the token of a debug listener on TCP goes; a new file in the temporary folder without it.
+    pub debug_token_file: Option<PathBuf>,
+    /// Where to tell whether the agent is live and ready, if anywhere.
+    pub status_socket: Option<PathBuf>,
+    /// Free labels for Hello.
+    pub labels: BTreeMap<String, String>,
+    /// How long calls in flight may take once a drain began.
+    pub drain_grace: Duration,
+}
+
+impl Config {
+    /// Reads the settings out of their layers.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its name and where it came from; the text of a key or token is in none.
+    pub fn read(layers: &Layers, mut problems: Problems) -> Result<Self, Problems> {
+        let config = Self::collect(layers, &mut problems);
+        problems.or(config)
+    }
+
+    fn collect(layers: &Layers, problems: &mut Problems) -> Option<Self> {
+        // Each is read before any `?`, so that all problems are found.
+        let gateway = layers.required("gateway.url", problems);
+        let access_key = AccessKey::read(layers, problems);
+        let extra_ca = layers.list::<PathBuf>("trust.ca_files", problems);
+        let root_file = layers.value::<String>("trust.root_file", problems).unwrap_or_default();
+        let root_folders = layers.value::<String>("trust.root_folders", problems).unwrap_or_default();
+        let connections = connection::all(layers, problems);
+        let new_origins = layers.required("limits.new_servers", problems);
+        let link = link(layers, problems);
+        let limits = limits(layers, problems);
+        let debug = layers.value("debug.listen", problems);
+        let debug_token_file = layers.value("debug.token_file", problems);
+        let status_socket = layers.value("status.socket", problems);
+        let labels = label::all(layers, problems);
+        let drain_grace = layers.required::<Period>("drain.grace", problems);
+        Some(Self {
+            gateway: gateway?,
+            access_key: access_key?,
+            extra_ca: extra_ca.into_iter().map(CaSource::File).collect(),
+            roots: Roots::named(&root_file, &root_folders),
+            connections,
+            new_origins: Allowance(new_origins?),
+            link: link?,
+            limits: limits?,
+            debug,
+            debug_token_file,
+            status_socket,
+            labels,
+            drain_grace: drain_grace?.0,
+        })
+    }
+}
+
+fn link(layers: &Layers, problems: &mut Problems) -> Option<tunnel::Options> {
+    let window = layers.required::<Size>("link.window", problems);
+    let ping = layers.required::<Period>("link.ping", problems);
+    let window = window.and_then(|Size(bytes)| {
+        let fits = u32::try_from(bytes).ok().filter(|bytes| (LEAST_WINDOW..=MOST_WINDOW).contains(bytes));
+        fits.or_else(|| {
+            problems.push(layers.problem("link.window", "is not between 64KiB and 16MiB"));
+            None
+        })
+    });
+    let ping = ping.and_then(|Period(every)| {
+        let fits = (LEAST_PING..=MOST_PING).contains(&every).then_some(every);
+        fits.or_else(|| {
+            problems.push(layers.problem("link.ping", "is not between 500ms and 9s"));
+            None
+        })
+    });
+    Some(tunnel::Options { window: window?, ping_every: ping?, ..tunnel::Options::default() })
+}
+
+fn limits(layers: &Layers, problems: &mut Problems) -> Option<Limits> {
+    let unary = limit(layers, "limits.unary", problems);
+    let bulk = limit(layers, "limits.bulk", problems);
+    let watch = limit(layers, "limits.watch", problems);
+    Some(Limits { unary: unary?, bulk: bulk?, watch: watch? })
+}
+
+fn limit(layers: &Layers, key: &str, problems: &mut Problems) -> Option<usize> {
+    let limit = layers.required::<usize>(key, problems)?;
+    if (1..=MOST_CALLS).contains(&limit) {
+        return Some(limit);
+    }
+    problems.push(layers.problem(key, &format!("is not between 1 and {MOST_CALLS}")));
+    None
+}
+
+/// One frame: below it, every frame would wait for a round trip.
+const LEAST_WINDOW: u32 = 64 * 1024;
+/// What a stalled stream may cost; 1024 of them are 16 GiB already.
+const MOST_WINDOW: u32 = 16 * 1024 * 1024;
+const LEAST_PING: Duration = Duration::from_millis(500);
+/// Below the silence that ends the link, or an idle link would always end.
+const MOST_PING: Duration = Duration::from_secs(9);
+const MOST_CALLS: usize = 100_000;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+use std::fs;
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+use crate::agent::settings::TABLE;
+use crate::bitbucket::Credential;
+use crate::ops::Key;
+use crate::ops::settings::args;
+
+/// Reads the settings from a file, an environment and flags.
+fn read(file: &str, env: &[(&str, &str)], flags: &[&str]) -> Result<Config, Problems> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gitproxy.toml");
+    fs::write(&path, file).expect("written");
+    let flags = [&["gitproxy"], flags].concat();
+    let flags = clap::Command::new("gitproxy").args(args(TABLE)).try_get_matches_from(flags).expect("flags");
+    let env = |name: &str| env.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned());
+    let mut problems = Problems::new();
+    let layers = Layers::read(TABLE, &flags, Some(&path), &env, &mut problems);
+    Config::read(&layers, problems)
+}
+
+fn lines(outcome: Result<Config, Problems>) -> Vec<String> {
+    outcome.expect_err("bad settings").iter().map(ToString::to_string).collect()
+}
+
+fn key() -> String {
+    Key::generate().expect("entropy").secret().expose_secret().to_owned()
+}
+
+fn token(folder: &Path) -> String {
+    let path = folder.join("token");
+    fs::write(&path, "t0ken\n").expect("written");
+    path.display().to_string()
+}
+
+const GATEWAY: (&str, &str) = ("GATEWAY_URL", "https://gateway.example.com");
+
+#[test]
+fn url_and_key_are_enough() {
+    let config = read("", &[GATEWAY, ("ACCESS_KEY", &key())], &[]).expect("usable");
+    assert_eq!(config.gateway.to_string(), "https://gateway.example.com:443");
+    assert_eq!(config.link, tunnel::Options::default());
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.drain_grace, Duration::from_secs(30));
+    assert!(config.debug.is_none() && config.status_socket.is_none() && config.connections.is_empty());
+}
+
+#[test]
+fn every_bad_setting_is_told_at_once_with_its_name_and_where_it_came_from() {
+    let file = "[link]\nwindow = \"1KiB\"\n[limits]\nbulk = 0\n[gatway]\nurl = \"x\"\n";
+    let env = [("GATEWAY_URL", "ftp://gateway"), ("ACCESS_KEY", "c4nary"), ("GITPROXY_LABELS", "a=1,b")];
+    let told = lines(read(file, &env, &["--debug-listen", "0.0.0.0:7000", "--drain-grace", "soon"]));
+    for expected in [
+        "gatway",
+        "gateway.url (environment GATEWAY_URL): ",
+        "gateway.access_key (environment ACCESS_KEY): the access key does not begin with",
+        "link.window (file ",
+        "limits.bulk (file ",
+        "debug.listen (flag --debug-listen): `0.0.0.0:7000` is not a loopback address",
+        "drain.grace (flag --drain-grace): ",
+        "labels (environment GITPROXY_LABELS): `b` is not of the form NAME=VALUE",
+    ] {
+        assert!(told.iter().any(|line| line.contains(expected)), "{expected} is not in {told:#?}");
+    }
+    assert_eq!(told.len(), 8, "{told:#?}");
+}
+
+#[test]
+fn a_missing_key_and_a_missing_url_are_required() {
+    let told = lines(read("", &[], &[]));
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told[0].starts_with("gateway.url (not set): is required"), "{told:#?}");
+    assert!(told[1].contains("ACCESS_KEY"), "{told:#?}");
+}
+
+#[test]
+fn a_bad_key_is_never_shown_wherever_it_stands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("key");
+    let good = key();
+    let typo = format!("{}{}", &good[..good.len() - 1], if good.ends_with('a') { 'b' } else { 'a' });
+    fs::write(&path, &typo).expect("written");
+    let path = path.display().to_string();
+    let in_file = format!("[gateway]\naccess_key = \"{typo}\"\n");
+    let cases = [
+        read("", &[GATEWAY, ("ACCESS_KEY", &typo)], &[]),
+        read("", &[GATEWAY, ("ACCESS_KEY_FILE", &path)], &[]),
+        read(&in_file, &[GATEWAY], &[]),
+        read("", &[GATEWAY, ("ACCESS_KEY", &typo), ("ACCESS_KEY_FILE", &path)], &[]),
+    ];
+    for case in cases {
+        let shown = format!("{case:?} {}", lines(case.clone().map_err(|problems| problems)).join("\n"));
+        assert!(!shown.contains(&good[15..40]), "{shown}");
+        assert!(shown.contains("checksum") || shown.contains("remove one"), "{shown}");
+    }
+}
+
+#[test]
+fn a_gateway_is_https_or_on_loopback_and_nothing_more() {
+    for good in [
+        "https://g.example.com",
+        "https://g:8443",
+        "http://127.0.0.1:80",
+        "http://[::1]:1",
+        "http://localhost:2",
+    ] {
+        good.parse::<GatewayUrl>().expect(good);
+    }
+    for bad in [
+        "g.example.com",
+        "http://g.example.com",
+        "https://u:p@g",
+        "https://g/path",
+        "https://g?x",
+        "ftp://g",
+        "",
+    ] {
+        assert!(bad.parse::<GatewayUrl>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn one_connection_needs_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, token) = (key(), token(folder.path()));
+    let env = [
+        GATEWAY,
+        ("ACCESS_KEY", &key),
+        ("BITBUCKET_URL", "https://git.example.com/bitbucket"),
+        ("BITBUCKET_TOKEN_FILE", &token),
+        ("BITBUCKET_PROJECTS", "SHOP, ~jane"),
+    ];
+    let config = read("", &env, &[]).expect("usable");
+    let [only] = &config.connections[..] else { panic!("{:?}", config.connections) };
+    assert_eq!((only.name.as_str(), only.base.as_str()), ("default", "https://git.example.com/bitbucket"));
+    assert!(matches!(only.credential, Credential::Bearer(_)));
+    assert!(
+        only.projects.contains("shop") && only.projects.contains("~jane") && !only.projects.contains("OPS")
+    );
+}
+
+#[test]
+fn connections_in_the_file_are_read_by_name_and_the_environment_wins_for_default() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, token) = (key(), token(folder.path()));
+    let file = format!(
+        "[connections.main]\nurl = \"https://a\"\nuser = \"ci\"\nauth = \"basic\"\ntoken_file = \"{token}\"\nprojects = [\"A\", \"B\"]\n\
+         [connections.default]\nurl = \"https://b\"\ntoken_file = \"{token}\"\nprojects = [\"C\"]\n"
+    );
+    let env = [GATEWAY, ("ACCESS_KEY", key.as_str()), ("BITBUCKET_URL", "https://c/")];
+    let config = read(&file, &env, &[]).expect("usable");
+    let bases: Vec<_> = config.connections.iter().map(|it| (it.name.as_str(), it.base.as_str())).collect();
+    assert_eq!(bases, [("default", "https://c/"), ("main", "https://a/")]);
+    assert!(matches!(&config.connections[1].credential, Credential::Basic { user, .. } if user == "ci"));
+}
+
+#[test]
+fn a_bad_connection_is_told_with_its_name() {
+    let file = "[connections.main]\nurl = \"http://git.example.com\"\nauth = \"basic\"\ntoken_file = \"/nowhere/token\"\n\
+                [connections.\"no good\"]\nurl = \"https://a\"\n";
+    let told = lines(read(file, &[GATEWAY, ("ACCESS_KEY", &key())], &[])).join("\n");
+    for expected in [
+        "connections.main.url",
+        "connections.main.token_file",
+        "connections.main.user",
+        "connections.main.projects",
+        "connections.no good",
+    ] {
+        assert!(told.contains(expected), "{expected} is not in {told}");
+    }
+}

@@ -1,0 +1,36 @@
+//! Which services stand behind which door. The stack before them is the same.
+
+use std::sync::Arc;
+
+use tonic::service::Routes;
+
+use super::instances::Instances;
+use crate::proto::DESCRIPTOR_SET;
+use crate::scm::{self, Core};
+
+/// Behind the tunnel: the SCM commands, and the questions about this process.
+pub(super) fn tunnel(core: &Arc<Core>, instance: &str) -> Routes {
+    scm::routes(core).add_service(Instances::server(core, instance))
+}
+
+/// Behind the debug listener: the same, with reflection and health for the operator's tools.
+///
+/// # Errors
+/// When the descriptor set does not decode, which a build that passed its tests cannot have.
+pub(super) async fn debug(
+    core: &Arc<Core>,
+    instance: &str,
+) -> Result<Routes, tonic_reflection::server::Error> {
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let (reporter, health) = tonic_health::server::health_reporter();
+    // The process as a whole; whether the gateway is there is the status socket's business.
+    reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    Ok(tunnel(core, instance)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(health))
+}

@@ -1,0 +1,254 @@
+//! The link: connect, attach, serve, recover, repeat for ever.
+//!
+//! One session at a time takes calls. No answer of a remote ends the link; a drain of this process does.
+
+mod next;
+mod race;
+mod state;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{self, Instant};
+use tracing::{info, warn};
+
+use self::next::{Outage, Wait};
+use self::race::race;
+use super::config::AccessKey;
+use crate::egress::Connector;
+use crate::ops::Tasks;
+use crate::proto::Reason;
+use crate::proto::tunnel::v1::{Drain, Hello, Welcome};
+use crate::tunnel::attach::{self, AgentControl, Attached};
+use crate::tunnel::{self, Channel, Ended};
+
+pub use self::next::Failure;
+pub use self::state::State;
+
+/// What a link needs; [`Link::run`] is its life.
+pub(super) struct Link {
+    /// The way to the gateway.
+    pub(super) connector: Connector,
+    /// The gateway's scheme, host and port, as requests name it.
+    pub(super) origin: http::Uri,
+    /// What to attach with.
+    pub(super) key: AccessKey,
+    /// Who attaches.
+    pub(super) hello: Hello,
+    /// How both HTTP/2 connections behave.
+    pub(super) options: tunnel::Options,
+    /// What answers the calls.
+    pub(super) service: tunnel::Service,
+    /// What a drain waits for.
+    pub(super) tasks: Tasks,
+    /// Where others see the state.
+    pub(super) state: watch::Sender<State>,
+}
+
+/// A dial that attached.
+struct Session {
+    welcome: Welcome,
+    control: AgentControl,
+    serving: Serving,
+    outer: Channel,
+    tasks: SessionTasks,
+    since: Instant,
+}
+
+/// The tasks of one dial and its session, cut when it is dropped: a connection that hangs must not outlive its dial.
+struct SessionTasks(Tasks);
+
+/// How a session stopped taking calls.
+enum Over {
+    /// The pipe ended.
+    Lost(String),
+    /// The gateway is about to stop; calls in flight finish in the background.
+    Moved,
+    /// This process is about to stop, and every call has finished.
+    Drained,
+}
+
+type Serving = Pin<Box<dyn Future<Output = Ended> + Send>>;
+
+impl Link {
+    /// Attaches, again and again, until the tasks drain.
+    pub(super) async fn run(self) {
+        let mut outage = Outage::begin();
+        while let Some(dialed) = self.unless_draining(race(|| self.dial())).await {
+            let wait = match dialed {
+                Ok(session) => self.hold(session, &mut outage).await,
+                Err(failure) => Some(self.failed(&failure, &outage)),
+            };
+            let Some(wait) = wait else { break };
+            if wait.is_zero() {
+                continue;
+            }
+            self.enter(State::Waiting);
+            if self.unless_draining(time::sleep(wait)).await.is_none() {
+                break;
+            }
+        }
+        self.enter(State::Ended);
+    }
+
+    async fn dial(&self) -> Result<Session, Failure> {
+        self.enter(State::Dialing);
+        time::timeout(DIAL, self.attach()).await.map_err(|_| Failure::Slow(DIAL))?
+    }
+
+    async fn attach(&self) -> Result<Session, Failure> {
+        let stream = self.connector.connect().await?;
+        let tasks = SessionTasks(self.tasks.group());
+        let outer = tunnel::channel(stream, &self.options, &tasks.0).await?;
+        let key = self.key.current();
+        let attached = attach::dial(outer.clone(), self.origin.clone(), &key, self.hello.clone()).await;
+        let Attached { welcome, pipe, control } = match attached {
+            Ok(attached) => attached,
+            Err(status) if Reason::of(&status) == Some(Reason::TunnelLost) => {
+                return Err(Failure::Cut(outer.closed().await));
+            }
+            Err(status) => return Err(status.into()),
+        };
+        let (service, options, inner) = (self.service.clone(), self.options.clone(), tasks.0.clone());
+        let serving = Box::pin(async move { tunnel::serve(pipe, service, &options, &inner).await });
+        Ok(Session { welcome, control, serving, outer, tasks, since: Instant::now() })
+    }
+
+    /// Serves a session, and says how long to wait before the next dial; `None` when there shall be none.
+    async fn hold(&self, session: Session, outage: &mut Outage) -> Option<Duration> {
+        let (since, id) = (session.since, session.welcome.session.clone());
+        self.enter(session.state());
+        let over = self.serve(session).await;
+        let was_link = outage.ended(since);
+        let lasted = since.elapsed();
+        match over {
+            Over::Drained => return None,
+            Over::Moved if was_link => return Some(Duration::ZERO),
+            Over::Moved => {
+                warn!(session = id, ?lasted, "the gateway welcomed this instance only to send it away")
+            }
+            Over::Lost(cause) => warn!(session = id, ?lasted, cause, "the session ended"),
+        }
+        Some(Wait::Backoff.length(outage.lost_for()))
+    }
+
+    async fn serve(&self, mut session: Session) -> Over {
+        tokio::select! {
+            // First, since `serve` hears of the drain too and may be through before the gateway is told.
+            biased;
+            () = self.tasks.draining() => self.finish(session).await,
+            drain = session.control.drained() => self.move_on(session, &drain),
+            ended = &mut session.serving => session.ended(ended).await,
+        }
+    }
+
+    /// Lets the calls in flight of a session finish while the next one is dialed.
+    fn move_on(&self, session: Session, drain: &Drain) -> Over {
+        info!(
+            session = session.welcome.session,
+            cause = drain.cause,
+            "the gateway is about to stop; attaching elsewhere"
+        );
+        self.tasks.spawn(async move {
+            let (id, ended) = session.run_out().await;
+            info!(session = id, ?ended, "the old session is over");
+        });
+        Over::Moved
+    }
+
+    async fn finish(&self, session: Session) -> Over {
+        self.enter(State::Draining);
+        session.control.draining("the agent stops");
+        // `serve` has heard of the drain too, and comes back when the last call has ended.
+        let (id, ended) = session.run_out().await;
+        info!(session = id, ?ended, "drained");
+        Over::Drained
+    }
+
+    fn failed(&self, failure: &Failure, outage: &Outage) -> Duration {
+        let lost_for = outage.lost_for();
+        let wait = failure.wait().length(lost_for);
+        let cause = causes(failure);
+        warn!(gateway = %self.origin, verdict = %failure.verdict(), cause, remedy = failure.remedy(), retry_in = ?wait, ?lost_for, "not attached");
+        wait
+    }
+
+    async fn unless_draining<F: Future>(&self, work: F) -> Option<F::Output> {
+        tokio::select! {
+            () = self.tasks.draining() => None,
+            done = work => Some(done),
+        }
+    }
+
+    fn enter(&self, state: State) {
+        self.state.send_if_modified(|now| {
+            if *now == state {
+                return false;
+            }
+            match &state {
+                State::Attached { gateway, agent, session } => info!(gateway, agent, session, "attached"),
+                other => info!(from = %now, to = %other, "the link changed"),
+            }
+            *now = state;
+            true
+        });
+    }
+}
+
+impl Session {
+    fn state(&self) -> State {
+        let Welcome { gateway, agent, session, .. } = self.welcome.clone();
+        State::Attached { gateway, agent, session }
+    }
+
+    /// Serves until the last call has ended, and sees the last bytes off: cutting the connection at once would lose them.
+    async fn run_out(self) -> (String, Ended) {
+        let Self { welcome, control, serving, outer, tasks, .. } = self;
+        let ended = serving.await;
+        // The connection ends by itself when nobody holds it any more.
+        drop((control, outer));
+        tasks.0.finish(LAST_BYTES).await;
+        (welcome.session, ended)
+    }
+
+    /// Says how the session ended; the outer connection knows better than the pipe inside it why it did.
+    async fn ended(self, ended: Ended) -> Over {
+        match ended {
+            Ended::Drained => Over::Drained,
+            Ended::Lost(inner) if self.outer.is_closed() => {
+                Over::Lost(format!("{inner}; the connection: {}", self.outer.closed().await))
+            }
+            Ended::Lost(inner) => Over::Lost(inner),
+        }
+    }
+}
+
+impl Drop for SessionTasks {
+    fn drop(&mut self) {
+        self.0.cut();
+    }
+}
+
+/// A failure with what caused it, in one line.
+fn causes(failure: &Failure) -> String {
+    let mut text = failure.to_string();
+    let mut next = std::error::Error::source(failure);
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// The longest that one dial may take. Egress (20 s) and the greeting (10 s) have limits of their own within it, whose
+/// errors say more.
+const DIAL: Duration = Duration::from_secs(31);
+
+/// How long the last bytes of a session may take to leave.
+const LAST_BYTES: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

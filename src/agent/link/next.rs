@@ -1,0 +1,263 @@
+//! What follows a failed dial: how long to wait and what to tell the operator. Decisions only, no IO.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::Status;
+use tonic_types::StatusExt as _;
+
+use crate::egress;
+use crate::ops::backoff;
+use crate::proto::Reason;
+
+/// Why a dial gave no link. None of these ends the agent.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// There is no HTTP/2 connection to the gateway; the source names the hop.
+    #[error("cannot reach the gateway")]
+    Unreachable(#[from] egress::Error),
+    /// The whole dial took too long.
+    #[error("the gateway did not attach this instance within {0:?}")]
+    Slow(Duration),
+    /// The connection ended before the gateway said yes or no.
+    #[error("the connection ended before the gateway answered: {0}")]
+    Cut(Arc<str>),
+    /// Something answered, and it was no Welcome.
+    #[error("refused with {}: {}", .0.code(), .0.message())]
+    Refused(Box<Status>),
+}
+
+/// What a failure means for the next dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Something on the way failed.
+    Way,
+    /// What listens there hung up: no HTTP/2, as of a plain web server, or a gateway that just went.
+    Cut,
+    /// The gateway does not accept the access key.
+    Credential,
+    /// The gateway does not speak a protocol version of ours.
+    Version,
+    /// The gateway takes no new session now.
+    NotNow,
+    /// What answers is not a gitproxy gateway.
+    NotOurs,
+    /// The gateway gave another refusal, which its message explains.
+    Other,
+}
+
+/// How long to wait before the next dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// By the time since the link was lost.
+    Backoff,
+    /// This long and up to half of it more.
+    AtLeast(Duration),
+}
+
+/// Since when there has been no link worth the name.
+///
+/// A session that ends soon after it began does not count as a link: else a gateway that accepts and drops would be
+/// dialed at the shortest delay for ever.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outage {
+    since: Instant,
+}
+
+impl Failure {
+    /// Says what the failure means.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Unreachable(_) | Self::Slow(_) => Verdict::Way,
+            Self::Cut(_) => Verdict::Cut,
+            Self::Refused(status) => match Reason::of(status) {
+                None => Verdict::NotOurs,
+                Some(Reason::CredentialInvalid | Reason::RoleMissing) => Verdict::Credential,
+                Some(Reason::ProtocolTooOld) => Verdict::Version,
+                // `attach::dial` found something else than Welcome.
+                Some(Reason::ProtocolError) => Verdict::NotOurs,
+                Some(Reason::Busy | Reason::Draining) => Verdict::NotNow,
+                Some(_) => Verdict::Other,
+            },
+        }
+    }
+
+    /// Says how long to wait: as long as the gateway says, a minute where only a person can help, else by the backoff.
+    pub(super) fn wait(&self) -> Wait {
+        if let Some(told) = self.told() {
+            return Wait::AtLeast(told.min(LONGEST_TOLD));
+        }
+        match self.verdict() {
+            Verdict::Credential | Verdict::Version => Wait::AtLeast(FOR_A_PERSON),
+            Verdict::Way | Verdict::Cut | Verdict::NotNow | Verdict::NotOurs | Verdict::Other => {
+                Wait::Backoff
+            }
+        }
+    }
+
+    /// Whether something answered, so that a dial at once would get the same answer.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// What the operator should do.
+    pub(super) fn remedy(&self) -> &'static str {
+        match self.verdict() {
+            Verdict::Way => {
+                "check gateway.url, DNS, the firewall and the customer's CA; the agent goes on trying"
+            }
+            Verdict::Cut => {
+                "check gateway.url: what listens there may not be a gitproxy gateway, or not speak HTTP/2; the agent goes on trying"
+            }
+            Verdict::Credential => {
+                "put a valid access key into ACCESS_KEY or ACCESS_KEY_FILE: this one is unknown or revoked"
+            }
+            Verdict::Version => "upgrade the older of the two: the message says which",
+            Verdict::NotNow => "nothing: the gateway asks for patience",
+            Verdict::NotOurs => {
+                "check gateway.url: what answers there is not a gitproxy gateway, or a proxy or login page stands before it"
+            }
+            Verdict::Other => "look at the gateway's log, and at the message",
+        }
+    }
+
+    /// The delay that the answer asks for: RetryInfo, or the header `retry-after` in seconds (RFC 9110, 10.2.3).
+    fn told(&self) -> Option<Duration> {
+        let Self::Refused(status) = self else { return None };
+        let info = status.get_details_retry_info().and_then(|info| info.retry_delay);
+        let header = || status.metadata().get("retry-after")?.to_str().ok()?.trim().parse().ok();
+        info.or_else(|| header().map(Duration::from_secs))
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Refused(Box::new(status))
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Way => "no way to the gateway",
+            Self::Cut => "hung up without an answer",
+            Self::Credential => "the access key is refused",
+            Self::Version => "the protocol versions do not meet",
+            Self::NotNow => "the gateway takes no session now",
+            Self::NotOurs => "not a gitproxy gateway",
+            Self::Other => "the gateway refused",
+        })
+    }
+}
+
+impl Wait {
+    /// The delay, spread at random so that many agents do not come at once.
+    pub(super) fn length(self, lost_for: Duration) -> Duration {
+        match self {
+            Self::Backoff => backoff::delay(lost_for),
+            Self::AtLeast(told) => backoff::jittered(told),
+        }
+    }
+}
+
+impl Outage {
+    /// Begins now.
+    pub(super) fn begin() -> Self {
+        Self { since: Instant::now() }
+    }
+
+    /// Takes note that a session ended which was attached at `attached`, and says whether it counted as a link.
+    pub(super) fn ended(&mut self, attached: Instant) -> bool {
+        let held = attached.elapsed() >= STEADY;
+        if held {
+            self.since = Instant::now();
+        }
+        held
+    }
+
+    /// How long there has been no link.
+    pub(super) fn lost_for(&self) -> Duration {
+        self.since.elapsed()
+    }
+}
+
+/// A refusal that only a person can end is tried again this rarely.
+const FOR_A_PERSON: Duration = Duration::from_secs(60);
+
+/// The longest delay that a remote answer can ask for: a mistake over there must not park the agent for a day.
+const LONGEST_TOLD: Duration = Duration::from_secs(600);
+
+/// How long a session must last to count as a link.
+pub(super) const STEADY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+    use crate::proto::Fault;
+
+    fn refused(code: Code, reason: Reason) -> Failure {
+        Status::from(Fault::new(code, reason, "no")).into()
+    }
+
+    #[test]
+    fn a_refused_key_and_an_old_protocol_wait_a_minute_and_say_what_to_do() {
+        let key = refused(Code::Unauthenticated, Reason::CredentialInvalid);
+        assert_eq!((key.verdict(), key.wait()), (Verdict::Credential, Wait::AtLeast(FOR_A_PERSON)));
+        assert!(key.remedy().contains("ACCESS_KEY"));
+        let old = refused(Code::FailedPrecondition, Reason::ProtocolTooOld);
+        assert_eq!((old.verdict(), old.wait()), (Verdict::Version, Wait::AtLeast(FOR_A_PERSON)));
+        assert!(old.remedy().contains("upgrade"));
+    }
+
+    #[test]
+    fn what_the_gateway_says_about_the_delay_wins() {
+        let told = Duration::from_secs(7);
+        let fault = Fault::new(Code::Unauthenticated, Reason::CredentialInvalid, "no").retry_after(told);
+        assert_eq!(Failure::from(Status::from(fault)).wait(), Wait::AtLeast(told));
+        let mut status = Status::from(Fault::new(Code::Unavailable, Reason::Busy, "full"));
+        status.metadata_mut().insert("retry-after", "3".parse().expect("ascii"));
+        assert_eq!(Failure::from(status).wait(), Wait::AtLeast(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn no_remote_answer_parks_the_agent_for_a_day() {
+        let fault = Fault::new(Code::Unavailable, Reason::Busy, "").retry_after(Duration::from_secs(86_400));
+        assert_eq!(Failure::from(Status::from(fault)).wait(), Wait::AtLeast(LONGEST_TOLD));
+    }
+
+    #[test]
+    fn an_answer_without_our_details_is_not_a_gitproxy_gateway() {
+        for code in
+            [Code::Unimplemented, Code::Unknown, Code::Internal, Code::Unauthenticated, Code::Unavailable]
+        {
+            let failure = Failure::from(Status::new(
+                code,
+                "grpc-status header missing, mapped from HTTP status code 404",
+            ));
+            assert_eq!((failure.verdict(), failure.wait()), (Verdict::NotOurs, Wait::Backoff), "{code:?}");
+            assert!(failure.remedy().contains("not a gitproxy gateway"));
+        }
+    }
+
+    #[test]
+    fn what_the_gateway_tells_to_wait_is_never_shortened() {
+        for _ in 0..50 {
+            let length = Wait::AtLeast(FOR_A_PERSON).length(Duration::ZERO);
+            assert!(length >= FOR_A_PERSON && length <= FOR_A_PERSON * 3 / 2, "{length:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_is_dropped_at_once_does_not_end_the_outage() {
+        let mut outage = Outage::begin();
+        tokio::time::advance(Duration::from_secs(300)).await;
+        assert!(!outage.ended(Instant::now() - STEADY / 2));
+        assert_eq!(outage.lost_for(), Duration::from_secs(300));
+        assert!(outage.ended(Instant::now() - STEADY));
+        assert_eq!(outage.lost_for(), Duration::ZERO);
+    }
+}

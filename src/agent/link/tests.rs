@@ -1,0 +1,244 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http_body_util::BodyExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+use tonic::service::Routes;
+use tonic::{Code, Request, Response, Status, Streaming};
+use tower::{ServiceExt as _, service_fn};
+
+use super::next::Verdict;
+use super::*;
+use crate::egress::{Alpn, Egress, Origin, Settings};
+use crate::ops::Key;
+use crate::proto::tunnel::v1::tunnel_server::{self, TunnelServer};
+use crate::proto::tunnel::v1::{AttachRequest, Draining, Limits};
+use crate::proto::{Fault, Reason};
+use crate::tunnel::attach::{GatewayControl, Responses};
+use crate::tunnel::{Body, Options, Service};
+
+/// The gateway's end of one session.
+type Seat = (Channel, GatewayControl);
+
+/// A gateway that welcomes everybody, or refuses everybody.
+struct Gateway {
+    seats: mpsc::Sender<Seat>,
+    refusal: Option<Fault>,
+    tasks: Tasks,
+}
+
+#[tonic::async_trait]
+impl tunnel_server::Tunnel for Gateway {
+    type AttachStream = Responses;
+
+    async fn attach(
+        &self,
+        request: Request<Streaming<AttachRequest>>,
+    ) -> Result<Response<Responses>, Status> {
+        if let Some(refusal) = self.refusal.clone() {
+            return Err(refusal.into());
+        }
+        let (hello, opening) = attach::greet(request.into_inner()).await?;
+        assert_eq!(hello.instance, "i-1");
+        let welcome = Welcome {
+            protocol: 1,
+            session: "s-1".into(),
+            limits: Some(Limits::default()),
+            ..Default::default()
+        };
+        let (pipe, control, responses) = opening.welcome(welcome);
+        let (seats, tasks) = (self.seats.clone(), self.tasks.clone());
+        self.tasks.spawn(async move {
+            let channel = tunnel::channel(pipe, &Options::default(), &tasks).await.expect("a channel");
+            seats.send((channel, control)).await.expect("the test listens");
+        });
+        Ok(Response::new(responses))
+    }
+}
+
+/// Serves HTTP/2 on a port of its own.
+async fn listen(service: Service, tasks: &Tasks) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (address, inner) = (listener.local_addr().expect("bound"), tasks.clone());
+    tasks.spawn(async move {
+        while let Ok((io, _)) = listener.accept().await {
+            let (service, tasks) = (service.clone(), inner.clone());
+            inner.spawn(async move {
+                tunnel::serve(io, service, &Options::default(), &tasks).await;
+            });
+        }
+    });
+    address
+}
+
+async fn gateway(refusal: Option<Fault>, tasks: &Tasks) -> (SocketAddr, mpsc::Receiver<Seat>) {
+    let (seats, attached) = mpsc::channel(4);
+    let routes = Routes::new(TunnelServer::new(Gateway { seats, refusal, tasks: tasks.clone() })).prepare();
+    let service = Service::new(service_fn(move |request| routes.clone().oneshot(request)));
+    (listen(service, tasks).await, attached)
+}
+
+/// A link to `address` whose service answers at once, but `/slow` only after `go`.
+fn link(address: SocketAddr, go: &Arc<Notify>, tasks: &Tasks) -> (Link, watch::Receiver<State>) {
+    let url = url::Url::parse(&format!("http://{address}")).expect("a URL");
+    let egress = Egress::new(&Settings::default()).expect("an egress");
+    let (state, seen) = watch::channel(State::Dialing);
+    let go = Arc::clone(go);
+    let answer = move |request: http::Request<Body>| {
+        let go = Arc::clone(&go);
+        async move {
+            if request.uri().path() == "/slow" {
+                go.notified().await;
+            }
+            Ok(http::Response::new(Body::empty()))
+        }
+    };
+    let link = Link {
+        connector: egress.connector(Origin::of(&url).expect("an origin"), Alpn::Http2Only),
+        origin: url.as_str().parse().expect("a URI"),
+        key: AccessKey::fixed(Key::generate().expect("entropy")),
+        hello: Hello {
+            protocol_lowest: 1,
+            protocol_highest: 1,
+            instance: "i-1".into(),
+            ..Default::default()
+        },
+        options: Options::default(),
+        service: Service::new(service_fn(answer)),
+        tasks: tasks.clone(),
+        state,
+    };
+    (link, seen)
+}
+
+async fn call(channel: &Channel, path: &str) -> Result<http::StatusCode, Status> {
+    let request = http::Request::post(path).body(Body::empty()).expect("a request");
+    let response = channel.clone().oneshot(request).await?;
+    let status = response.status();
+    response.into_body().collect().await?;
+    Ok(status)
+}
+
+async fn failure(address: SocketAddr, tasks: &Tasks) -> Failure {
+    match link(address, &Arc::default(), tasks).0.dial().await {
+        Ok(_) => panic!("attached"),
+        Err(failure) => failure,
+    }
+}
+
+#[tokio::test]
+async fn it_attaches_serves_and_comes_back_when_the_session_is_lost() {
+    let (gateways, tasks) = (Tasks::new(), Tasks::new());
+    let (address, mut seats) = gateway(None, &gateways).await;
+    let (link, state) = link(address, &Arc::default(), &tasks);
+    tasks.spawn(link.run());
+    let (first, _control) = seats.recv().await.expect("attached");
+    assert_eq!(call(&first, "/any").await.expect("an answer"), 200);
+    assert!(state.borrow().is_attached());
+    drop((first, _control));
+    let (second, _control) = seats.recv().await.expect("attached again");
+    assert_eq!(call(&second, "/any").await.expect("an answer"), 200);
+    tasks.cut();
+    gateways.cut();
+}
+
+#[tokio::test]
+async fn when_the_gateway_drains_a_new_session_begins_and_the_old_call_finishes() {
+    let (gateways, tasks, go) = (Tasks::new(), Tasks::new(), Arc::new(Notify::new()));
+    let (address, mut seats) = gateway(None, &gateways).await;
+    tasks.spawn(link(address, &go, &tasks).0.run());
+    let (old, control) = seats.recv().await.expect("attached");
+    let slow = call(&old, "/slow");
+    tokio::pin!(slow);
+    assert!(futures_util::poll!(&mut slow).is_pending());
+    assert_eq!(call(&old, "/any").await.expect("an answer"), 200, "the slow call is under way");
+    control.drain(Drain { cause: "a new version".into(), grace_ms: 1000 });
+    let (new, _control) = seats.recv().await.expect("attached anew");
+    assert_eq!(call(&new, "/any").await.expect("an answer"), 200);
+    go.notify_one();
+    assert_eq!(slow.await.expect("an answer"), 200);
+    tasks.cut();
+    gateways.cut();
+}
+
+#[tokio::test]
+async fn a_drain_tells_the_gateway_and_waits_for_the_call_in_flight() {
+    let (gateways, tasks, go) = (Tasks::new(), Tasks::new(), Arc::new(Notify::new()));
+    let (address, mut seats) = gateway(None, &gateways).await;
+    let (link, mut state) = link(address, &go, &tasks);
+    tasks.spawn(link.run());
+    let (channel, mut control) = seats.recv().await.expect("attached");
+    let slow = call(&channel, "/slow");
+    tokio::pin!(slow);
+    assert!(futures_util::poll!(&mut slow).is_pending());
+    assert_eq!(call(&channel, "/any").await.expect("an answer"), 200, "the slow call is under way");
+    tasks.begin_drain();
+    let Draining { cause } = control.draining().await;
+    assert_eq!((cause.as_str(), state.borrow().clone()), ("the agent stops", State::Draining));
+    go.notify_one();
+    assert_eq!(slow.await.expect("an answer"), 200);
+    state.wait_for(|state| *state == State::Ended).await.expect("ended");
+    assert_eq!(tasks.finish(Duration::from_secs(5)).await, crate::ops::tasks::Drained::Clean);
+    gateways.cut();
+}
+
+#[tokio::test]
+async fn a_refused_key_is_told_from_a_gateway_that_is_too_old() {
+    let tasks = Tasks::new();
+    for (reason, verdict) in
+        [(Reason::CredentialInvalid, Verdict::Credential), (Reason::ProtocolTooOld, Verdict::Version)]
+    {
+        let (address, _seats) = gateway(Some(Fault::new(Code::Unauthenticated, reason, "no")), &tasks).await;
+        assert_eq!(failure(address, &tasks).await.verdict(), verdict);
+    }
+    tasks.cut();
+}
+
+#[tokio::test]
+async fn what_answers_by_http2_but_is_no_gateway_is_named_so() {
+    let tasks = Tasks::new();
+    for (status, kind) in
+        [(404, "text/html"), (200, "text/html"), (401, "application/json"), (502, "text/plain")]
+    {
+        let page = move |_| async move {
+            let body = http_body_util::Full::from("<html>Log in</html>").map_err(|never| match never {});
+            Ok(http::Response::builder()
+                .status(status)
+                .header("content-type", kind)
+                .body(Body::new(body))
+                .expect("a page"))
+        };
+        let address = listen(Service::new(service_fn(page)), &tasks).await;
+        let failure = failure(address, &tasks).await;
+        assert_eq!(failure.verdict(), Verdict::NotOurs, "{status} {kind}: {failure:?}");
+    }
+    tasks.cut();
+}
+
+#[tokio::test]
+async fn a_server_of_http_1_is_named_so() {
+    let tasks = Tasks::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    tasks.spawn(async move {
+        let (mut io, _) = listener.accept().await.expect("a dial");
+        io.read(&mut [0; 64]).await.expect("the preface");
+        io.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.expect("written");
+    });
+    let failure = failure(address, &tasks).await;
+    assert_eq!(failure.verdict(), Verdict::Cut, "{failure:?}");
+    assert!(failure.remedy().contains("may not be a gitproxy gateway"));
+    tasks.cut();
+}
+
+#[tokio::test]
+async fn a_port_where_nobody_listens_is_a_matter_of_the_way() {
+    let tasks = Tasks::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    drop(listener);
+    let failure = failure(address, &tasks).await;
+    assert_eq!((failure.verdict(), failure.wait()), (Verdict::Way, Wait::Backoff));
+}

@@ -1,0 +1,173 @@
+//! The settings of `gitproxy`, as one table: flags, readers and `docs/settings.md` come from it.
+
+use crate::ops::settings::{Secrecy, Setting};
+
+/// Where the settings file is: the one setting that cannot stand in it.
+pub const FILE: &[Setting] = &[plain(
+    ["config", "config", "", "path"],
+    &["GITPROXY_CONFIG"],
+    "The settings file, in TOML. Without one, flags and environment are all there is.",
+)];
+
+/// Every other setting.
+pub const TABLE: &[Setting] = &[
+    plain(
+        ["gateway.url", "gateway-url", "", "https URL"],
+        &["GATEWAY_URL"],
+        "The gateway to attach to. Plain http is accepted for a loopback address only.",
+    ),
+    Setting {
+        key: "gateway.access_key",
+        flag: "",
+        env: &["ACCESS_KEY"],
+        default: "",
+        unit: "key of the form gpk_<id>_<secret>",
+        secret: Secrecy::Secret,
+        help: "The agent's access key. Give this or the file, not both.",
+    },
+    plain(
+        ["gateway.access_key_file", "access-key-file", "", "path"],
+        &["ACCESS_KEY_FILE"],
+        "The file that holds the access key; it is read again when it changes.",
+    ),
+    plain(
+        ["trust.ca_files", "ca-file", "", "list of paths to PEM files"],
+        &["CUSTOM_CA_CERT_FILE"],
+        "The customer's CA certificates, trusted beside the platform's.",
+    ),
+    plain(
+        ["trust.root_file", "", "", "path to a PEM file"],
+        &["SSL_CERT_FILE"],
+        "The platform's CA certificates, where they are not in the usual place.",
+    ),
+    plain(
+        ["trust.root_folders", "", "", "list of folders of PEM files, with colons in between"],
+        &["SSL_CERT_DIR"],
+        "Folders with the platform's CA certificates, where they are not in the usual place; every file is read.",
+    ),
+    plain(
+        ["connections.default.url", "bitbucket-url", "", "https URL"],
+        &["BITBUCKET_URL"],
+        "The Bitbucket of the connection `default`, for installations with one; context path included.",
+    ),
+    plain(
+        ["connections.default.user", "bitbucket-user", "", "user name"],
+        &["BITBUCKET_USER"],
+        "The user that the connection `default` acts as; needed when `auth` is basic.",
+    ),
+    plain(
+        ["connections.default.auth", "bitbucket-auth", "bearer", "word: bearer or basic"],
+        &["BITBUCKET_AUTH"],
+        "How the connection `default` sends its token: an HTTP access token as bearer, a password as basic.",
+    ),
+    plain(
+        ["connections.default.token_file", "bitbucket-token-file", "", "path"],
+        &["BITBUCKET_TOKEN_FILE"],
+        "The file that holds the token of the connection `default`; it is read again when it changes.",
+    ),
+    plain(
+        ["connections.default.projects", "bitbucket-projects", "", "list of project keys"],
+        &["BITBUCKET_PROJECTS"],
+        "The projects that the connection `default` may touch, and no others.",
+    ),
+    plain(
+        ["connections.*.url", "", "", "https URL"],
+        &[],
+        "The Bitbucket of the connection of that name; context path included.",
+    ),
+    plain(
+        ["connections.*.user", "", "", "user name"],
+        &[],
+        "The user that the connection acts as; needed when `auth` is basic.",
+    ),
+    plain(
+        ["connections.*.auth", "", "bearer", "word: bearer or basic"],
+        &[],
+        "How the connection sends its token: an HTTP access token as bearer, a password as basic.",
+    ),
+    plain(
+        ["connections.*.token_file", "", "", "path"],
+        &[],
+        "The file that holds the connection's token; it is read again when it changes.",
+    ),
+    plain(
+        ["connections.*.projects", "", "", "list of project keys"],
+        &[],
+        "The projects that the connection may touch, and no others.",
+    ),
+    plain(
+        ["link.window", "link-window", "1MiB", "size such as 1MiB, 64KiB to 16MiB"],
+        &["GITPROXY_LINK_WINDOW"],
+        "How much one stream may have on its way: its throughput is this divided by the round-trip time.",
+    ),
+    plain(
+        ["link.ping", "link-ping", "3s", "duration such as 3s, 500ms to 9s"],
+        &["GITPROXY_LINK_PING"],
+        "After how long without a frame the gateway is asked whether it is there; 10 s of silence end the link.",
+    ),
+    plain(
+        ["limits.unary", "limit-unary", "256", "number from 1 to 100000"],
+        &["GITPROXY_LIMIT_UNARY"],
+        "How many small calls may be in flight; more are refused with BUSY.",
+    ),
+    plain(
+        ["limits.bulk", "limit-bulk", "64", "number from 1 to 100000"],
+        &["GITPROXY_LIMIT_BULK"],
+        "How many transfers may be in flight; more are refused with BUSY.",
+    ),
+    plain(
+        ["limits.watch", "limit-watch", "256", "number from 1 to 100000"],
+        &["GITPROXY_LIMIT_WATCH"],
+        "How many streams that wait for events may be open; more are refused with BUSY.",
+    ),
+    plain(
+        ["limits.new_servers", "limit-new-servers", "10", "number"],
+        &["GITPROXY_LIMIT_NEW_SERVERS"],
+        "How many servers that the agent does not know yet may be named in an hour by connections that come with calls.",
+    ),
+    plain(
+        ["debug.listen", "debug-listen", "", "loopback address 127.0.0.1:PORT or unix:PATH"],
+        &["GITPROXY_DEBUG_LISTEN"],
+        "Serves the commands to local operators, by plaintext gRPC with reflection. Off unless set.",
+    ),
+    plain(
+        ["debug.token_file", "debug-token-file", "", "path"],
+        &["GITPROXY_DEBUG_TOKEN_FILE"],
+        "Where the bearer token of a debug listener on TCP is written, with mode 0600; without it, to a new file in the \
+         temporary folder. The log says where.",
+    ),
+    plain(
+        ["status.socket", "status-socket", "", "path"],
+        &["GITPROXY_STATUS_SOCKET"],
+        "A unix socket that tells whether the agent is live and ready; it takes no command. `gitproxy health` asks it.",
+    ),
+    plain(
+        ["log.format", "log-format", "human", "word: human or json"],
+        &["GITPROXY_LOG_FORMAT"],
+        "The form of the log, which goes to standard error.",
+    ),
+    plain(
+        ["log.filter", "log-filter", "info", "filter such as info or gitproxy=debug"],
+        &["GITPROXY_LOG", "RUST_LOG"],
+        "What is logged.",
+    ),
+    plain(
+        ["drain.grace", "drain-grace", "30s", "duration such as 30s"],
+        &["GITPROXY_DRAIN_GRACE"],
+        "How long calls in flight may take after SIGTERM or SIGINT.",
+    ),
+    plain(
+        ["labels", "labels", "", "list of NAME=VALUE, at most 16"],
+        &["GITPROXY_LABELS"],
+        "Free labels of this instance, for the gateway's operator.",
+    ),
+];
+
+/// A setting that may be shown: its key, flag, default and unit; its environment; what it does.
+const fn plain(
+    [key, flag, default, unit]: [&'static str; 4],
+    env: &'static [&'static str],
+    help: &'static str,
+) -> Setting {
+    Setting { key, flag, env, default, unit, secret: Secrecy::Plain, help }
+}

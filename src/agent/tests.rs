@@ -1,0 +1,112 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use tonic::{Code, Request};
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+use super::config::{AccessKey, DebugListen};
+use super::*;
+use crate::egress::{Origin, Roots};
+use crate::proto::agent::v1::GetInstanceRequest;
+use crate::proto::agent::v1::instances_client::InstancesClient;
+use crate::scm::DenyAll;
+use crate::scm::backend::Allowance;
+use crate::tunnel::admit::Limits;
+use crate::tunnel::{self, Channel, Options};
+
+/// An agent without a gateway, whose debug listener is on TCP.
+fn config(folder: &Path) -> Config {
+    Config {
+        gateway: "http://127.0.0.1:9".parse().expect("a gateway"),
+        access_key: AccessKey::fixed(Key::generate().expect("entropy")),
+        roots: Roots::Platform,
+        extra_ca: Vec::new(),
+        connections: Vec::new(),
+        new_origins: Allowance::default(),
+        link: Options::default(),
+        limits: Limits::default(),
+        debug: Some(DebugListen::Tcp(([127, 0, 0, 1], 0).into())),
+        debug_token_file: Some(folder.join("token")),
+        status_socket: Some(folder.join("status.sock")),
+        labels: BTreeMap::new(),
+        drain_grace: Duration::from_secs(5),
+    }
+}
+
+async fn channel(agent: &Agent, tasks: &Tasks) -> (Channel, http::Uri) {
+    let origin: Origin =
+        format!("http://{}", agent.debug_addr().expect("on TCP")).parse().expect("an origin");
+    let egress = Egress::new(&egress::Settings::default()).expect("an egress");
+    let uri = origin.to_string().parse().expect("a URI");
+    let io = egress.connector(origin, Alpn::Http2Only).connect().await.expect("connected");
+    (tunnel::channel(io, &Options::default(), tasks).await.expect("a channel"), uri)
+}
+
+fn with_token<T>(agent: &Agent, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let token = agent.debug_token().expect("on TCP").secret().expose_secret();
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().expect("ascii"));
+    request
+}
+
+#[tokio::test]
+async fn the_debug_listener_serves_who_has_the_token_and_nobody_else() {
+    let (folder, tasks, mine) = (tempfile::tempdir().expect("a folder"), Tasks::new(), Tasks::new());
+    let agent = Agent::start(config(folder.path()), &tasks).await.expect("started");
+    let (channel, uri) = channel(&agent, &mine).await;
+    let mut client = InstancesClient::with_origin(channel.clone(), uri.clone());
+    let refused = client.get_instance(GetInstanceRequest {}).await.expect_err("no token");
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let told = client.get_instance(with_token(&agent, GetInstanceRequest {})).await.expect("an answer");
+    assert_eq!(told.into_inner().instance, agent.instance());
+    let ask = ServerReflectionRequest {
+        message_request: Some(MessageRequest::ListServices(String::new())),
+        ..ServerReflectionRequest::default()
+    };
+    let mut reflection = ServerReflectionClient::with_origin(channel, uri);
+    let ask = with_token(&agent, tokio_stream::once(ask));
+    let mut answers = reflection.server_reflection_info(ask).await.expect("reflection").into_inner();
+    let answer = answers.message().await.expect("an answer").and_then(|answer| answer.message_response);
+    let Some(MessageResponse::ListServicesResponse(list)) = answer else { panic!("{answer:?}") };
+    for service in ["gitproxy.scm.v1.Repos", "gitproxy.agent.v1.Instances", "grpc.health.v1.Health"] {
+        assert!(list.service.iter().any(|listed| listed.name == service), "{service} is not in {list:?}");
+    }
+    tasks.cut();
+    mine.cut();
+}
+
+#[tokio::test]
+async fn the_policy_is_asked_about_the_instance_too() {
+    let (folder, tasks, mine) = (tempfile::tempdir().expect("a folder"), Tasks::new(), Tasks::new());
+    let deny = |core: Core| core.with_policy(DenyAll);
+    let agent = Agent::start_with(config(folder.path()), &tasks, deny).await.expect("started");
+    let (channel, uri) = channel(&agent, &mine).await;
+    let mut client = InstancesClient::with_origin(channel, uri);
+    let refused = client.get_instance(with_token(&agent, GetInstanceRequest {})).await.expect_err("denied");
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    tasks.cut();
+    mine.cut();
+}
+
+#[tokio::test]
+async fn a_ca_that_is_not_pem_stops_the_start_with_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("ca.crt");
+    std::fs::write(&path, "not a certificate").expect("written");
+    let mut config = config(folder.path());
+    config.extra_ca = vec![egress::CaSource::File(path)];
+    let error = Agent::start(config, &Tasks::new()).await.expect_err("unusable");
+    assert!(matches!(error, Error::Trust(_)) && error.to_string().contains("ca.crt"), "{error}");
+}
+
+#[tokio::test]
+async fn a_drain_without_a_gateway_ends_at_once() {
+    let (folder, tasks) = (tempfile::tempdir().expect("a folder"), Tasks::new());
+    let _agent = Agent::start(config(folder.path()), &tasks).await.expect("started");
+    assert_eq!(tasks.finish(Duration::from_secs(5)).await, crate::ops::tasks::Drained::Clean);
+}
