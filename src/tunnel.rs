@@ -1,1 +1,31 @@
-//! Both ends of the pipe.
+//! Both ends of the pipe: HTTP/2 inside any stream of bytes, the gateway its client, the agent its server.
+//!
+//! [`channel`] is the gateway's end and [`serve`] the agent's. They know no gRPC service; [`attach`] alone knows how the
+//! bytes ride on the one outbound gRPC stream. The layers that both ends put around a call, because one end alone cannot
+//! keep the promise, live here too: [`deadline`] and [`admit`].
+//!
+//! Three things differ from an HTTP/2 connection between strangers, each for a measured reason:
+//! the connection window is 2^31-1, since unread data of one call would else hold up every call; the limits on resets
+//! are lifted, since a storm of cancelled calls is normal between authenticated peers; and a late PING never closes the
+//! connection, since on a slow link it waits behind data: only silence does.
+
+pub mod admit;
+mod alive;
+pub mod attach;
+mod body;
+mod channel;
+pub mod deadline;
+mod options;
+mod serve;
+pub mod wire;
+
+pub use channel::{Channel, channel};
+pub use options::Options;
+pub use serve::{Ended, serve};
+
+/// The body of every request and response that passes here.
+pub type Body = tonic::body::Body;
+
+/// A stack of layers over services, ready to be served.
+pub type Service =
+    tower::util::BoxCloneSyncService<http::Request<Body>, http::Response<Body>, std::convert::Infallible>;

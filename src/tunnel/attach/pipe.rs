@@ -1,0 +1,149 @@
+//! A stream of messages as a stream of bytes.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
+use tokio_stream::Stream as _;
+use tonic::{Status, Streaming};
+
+use super::outbox::Outbox;
+use crate::proto::tunnel::v1::attach_request::Message as FromAgent;
+use crate::proto::tunnel::v1::attach_response::Message as FromGateway;
+use crate::proto::tunnel::v1::{AttachRequest, AttachResponse, Drain, Draining};
+
+/// The agent's end.
+pub type AgentPipe = Pipe<AttachResponse, AttachRequest>;
+
+/// The gateway's end.
+pub type GatewayPipe = Pipe<AttachRequest, AttachResponse>;
+
+/// Bytes from messages of type `In`, bytes into messages of type `Out`. Dropping it ends the stream.
+#[derive(Debug)]
+pub struct Pipe<In: Incoming, Out> {
+    stream: Streaming<In>,
+    unread: Bytes,
+    words: mpsc::Sender<In::Word>,
+    outbox: Outbox<Out>,
+}
+
+/// What a message means to the one who receives it.
+#[derive(Debug)]
+pub enum Meaning<W> {
+    /// The next bytes.
+    Bytes(Bytes),
+    /// A word beside them.
+    Word(W),
+    /// Something that this version does not know, or that has no meaning any more: skipped.
+    Nothing,
+}
+
+/// A message that a pipe can receive.
+pub trait Incoming {
+    /// What the peer may say beside the bytes.
+    type Word;
+
+    /// Reads the message.
+    fn meaning(self) -> Meaning<Self::Word>;
+}
+
+impl<In: Incoming, Out> Pipe<In, Out> {
+    pub(super) fn new(stream: Streaming<In>, outbox: Outbox<Out>, words: mpsc::Sender<In::Word>) -> Self {
+        Self { stream, unread: Bytes::new(), words, outbox }
+    }
+
+    fn take(&mut self, message: In) {
+        match message.meaning() {
+            Meaning::Bytes(bytes) => self.unread = bytes,
+            // A peer that repeats itself while nobody listens loses nothing by being ignored.
+            Meaning::Word(word) => drop(self.words.try_send(word)),
+            Meaning::Nothing => {}
+        }
+    }
+}
+
+impl<In: Incoming, Out> AsyncRead for Pipe<In, Out> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.unread.is_empty() {
+            match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
+                Some(Ok(message)) => self.take(message),
+                Some(Err(status)) => return Poll::Ready(Err(broken(status))),
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+        let len = self.unread.len().min(buf.remaining());
+        buf.put_slice(&self.unread[..len]);
+        self.unread.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<In: Incoming, Out> AsyncWrite for Pipe<In, Out> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.outbox.poll_write(cx, &[io::IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.outbox.poll_write(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Nothing to do: the stream below takes what is there as soon as it can. Waiting here would end the coalescing.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outbox.finish();
+        self.outbox.poll_empty(cx)
+    }
+}
+
+impl<In: Incoming, Out> Drop for Pipe<In, Out> {
+    fn drop(&mut self) {
+        self.outbox.finish();
+    }
+}
+
+impl Incoming for AttachRequest {
+    type Word = Draining;
+
+    fn meaning(self) -> Meaning<Draining> {
+        match self.message {
+            Some(FromAgent::Data(bytes)) => Meaning::Bytes(bytes),
+            Some(FromAgent::Draining(draining)) => Meaning::Word(draining),
+            Some(FromAgent::Hello(_)) | None => Meaning::Nothing,
+        }
+    }
+}
+
+impl Incoming for AttachResponse {
+    type Word = Drain;
+
+    fn meaning(self) -> Meaning<Drain> {
+        match self.message {
+            Some(FromGateway::Data(bytes)) => Meaning::Bytes(bytes),
+            Some(FromGateway::Drain(drain)) => Meaning::Word(drain),
+            Some(FromGateway::Welcome(_)) | None => Meaning::Nothing,
+        }
+    }
+}
+
+/// Keeps the status as the cause: it says why the gateway ended the stream.
+fn broken(status: Status) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, status)
+}

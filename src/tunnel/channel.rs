@@ -1,0 +1,184 @@
+//! The gateway's end of a pipe: an ordinary gRPC channel.
+
+use std::error::Error as _;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tonic::{Code, Status};
+
+use super::alive::Alive;
+use super::body::{FromPipe, WithoutEmptyFrames};
+use super::deadline::Deadline;
+use super::{Body, Options, options, wire};
+use crate::ops::Tasks;
+use crate::proto::{Fault, Reason};
+
+/// A gRPC channel through a pipe. Clones share the pipe.
+///
+/// Its life is the pipe's: when that ends, every call fails at once as UNAVAILABLE, and no call ever works again. A call
+/// beyond [`Options::max_streams`] is refused with RESOURCE_EXHAUSTED before anything is sent; the place is held until the
+/// response body ends. Generated clients take it as their transport.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    sender: http2::SendRequest<WithoutEmptyFrames<Body>>,
+    places: Arc<Semaphore>,
+    max_streams: usize,
+    end: watch::Receiver<Option<Arc<str>>>,
+}
+
+/// Opens the client's end of HTTP/2 over `io`; the connection is driven by a task of `tasks`.
+///
+/// # Errors
+/// UNAVAILABLE when the pipe ends before the handshake.
+pub async fn channel<IO>(io: IO, options: &Options, tasks: &Tasks) -> Result<Channel, Status>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(Alive::new(io, options.silence));
+    let (sender, connection) = builder(options, tasks).handshake(io).await.map_err(|error| lost(&error))?;
+    let (ended, end) = watch::channel(None);
+    tasks.spawn(async move {
+        let cause = match connection.await {
+            Ok(()) => "the peer closed it".to_owned(),
+            Err(error) => chain(&error),
+        };
+        // Nobody may be left to hear it.
+        let _ = ended.send(Some(cause.into()));
+    });
+    let max_streams = options.max_streams as usize;
+    Ok(Channel { sender, places: Arc::new(Semaphore::new(max_streams)), max_streams, end })
+}
+
+impl Channel {
+    /// How many calls are open.
+    pub fn in_flight(&self) -> usize {
+        self.max_streams - self.places.available_permits()
+    }
+
+    /// Whether the pipe has ended.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed() || self.end.has_changed().is_err() || self.end.borrow().is_some()
+    }
+
+    /// Waits for the end of the pipe and says why it came, for the log.
+    pub async fn closed(&self) -> Arc<str> {
+        let mut end = self.end.clone();
+        match end.wait_for(Option::is_some).await {
+            Ok(cause) => cause.as_deref().unwrap_or(CUT).into(),
+            // The task that drives the connection was cut.
+            Err(_) => CUT.into(),
+        }
+    }
+
+    async fn send(
+        mut sender: http2::SendRequest<WithoutEmptyFrames<Body>>,
+        request: http::Request<Body>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<http::Response<Body>, Status> {
+        let request = ready_for_pipe(request)?;
+        let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+        Ok(response.map(|incoming| Body::new(FromPipe::new(incoming, permit))))
+    }
+
+    fn full(&self) -> Status {
+        let message = format!("{} calls are in flight to this agent, which is the most", self.max_streams);
+        Fault::new(Code::ResourceExhausted, Reason::Busy, message)
+            .with("limit", self.max_streams.to_string())
+            .retry_after(RETRY_WHEN_FULL)
+            .into()
+    }
+}
+
+impl tower::Service<http::Request<Body>> for Channel {
+    type Response = http::Response<Body>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Status>> + Send>>;
+
+    /// Always ready: a dead pipe shows in the call, where gRPC has a status for it.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(permit) => Box::pin(Self::send(self.sender.clone(), request, permit)),
+            Err(_) => Box::pin(std::future::ready(Err(self.full()))),
+        }
+    }
+}
+
+fn builder(options: &Options, tasks: &Tasks) -> http2::Builder<Tasks> {
+    let mut builder = http2::Builder::new(tasks.clone());
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(options.window)
+        .initial_connection_window_size(options::CONNECTION_WINDOW)
+        .initial_max_send_streams(options.max_streams as usize)
+        .max_frame_size(options::FRAME)
+        .max_header_list_size(options::HEADERS)
+        .max_send_buf_size(options::SEND_BUFFER)
+        .keep_alive_interval(options.ping_every)
+        .keep_alive_timeout(options::PING_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .max_concurrent_reset_streams(options.max_streams as usize)
+        .max_local_error_reset_streams(None)
+        .max_pending_accept_reset_streams(options::PENDING_RESETS);
+    builder
+}
+
+/// Gives the request what the pipe needs: an absolute URI, and the time that is left rather than the time it began with.
+fn ready_for_pipe(request: http::Request<Body>) -> Result<http::Request<WithoutEmptyFrames<Body>>, Status> {
+    let (mut parts, body) = request.into_parts();
+    if let Some(&Deadline(deadline)) = parts.extensions.get::<Deadline>() {
+        wire::set_timeout(
+            &mut parts.headers,
+            deadline.saturating_duration_since(tokio::time::Instant::now()),
+        );
+    }
+    if parts.uri.authority().is_none() {
+        let mut uri = parts.uri.into_parts();
+        uri.scheme = Some(Scheme::HTTP);
+        uri.authority = Some(Authority::from_static("tunnel"));
+        parts.uri = Uri::from_parts(uri).map_err(|_| Status::from(Fault::internal("the path is no URI")))?;
+    }
+    Ok(http::Request::from_parts(parts, WithoutEmptyFrames(body)))
+}
+
+/// What the caller of a broken call sees. The operator sees the cause where the session's end is logged.
+pub(super) fn lost(error: &hyper::Error) -> Status {
+    let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    match h2.filter(|h2| h2.is_reset()).and_then(h2::Error::reason) {
+        Some(h2::Reason::CANCEL) => Status::cancelled("the agent gave the call up"),
+        Some(h2::Reason::REFUSED_STREAM) => {
+            Fault::new(Code::Unavailable, Reason::Draining, "the agent took no new call; nothing was done")
+                .retry_after(RETRY_WHEN_FULL)
+                .into()
+        }
+        Some(reason) => Fault::internal(format!("the agent reset the call: {reason}")).into(),
+        None => Fault::new(Code::Unavailable, Reason::TunnelLost, "the stream to the agent ended").into(),
+    }
+}
+
+/// An error with all its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+const CUT: &str = "it was cut";
+const RETRY_WHEN_FULL: Duration = Duration::from_millis(200);
