@@ -14,6 +14,7 @@ mod headers;
 pub mod name;
 mod phase;
 pub mod role;
+pub mod settings;
 
 pub mod store;
 pub mod tls;
@@ -156,7 +157,9 @@ impl Gateway {
         }
         match outcome {
             Drained::Clean => info!("gateway drained"),
-            Drained::Cut(tasks) => warn!(tasks, "gateway drained: the grace was over and what was left is cut"),
+            Drained::Cut(tasks) => {
+                warn!(tasks, "gateway drained: the grace was over and what was left is cut")
+            }
         }
         outcome
     }
@@ -230,3 +233,6 @@ const OUTER_STREAMS: u32 = 8;
 
 /// For what has only to say goodbye, also when the calls took all of the grace.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests;

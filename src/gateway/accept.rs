@@ -43,7 +43,11 @@ pub(super) struct Bounds {
 
 impl<S> Entrance<S>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
     S::Future: Send + 'static,
 {
     /// Accepts until its tasks drain.
@@ -80,7 +84,9 @@ where
         let stream = match timeout(HANDSHAKE, self.identity.accept(tcp)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return debug!(listener = self.name, %error, "a TLS handshake failed"),
-            Err(_) => return debug!(listener = self.name, limit = ?HANDSHAKE, "a TLS handshake took too long"),
+            Err(_) => {
+                return debug!(listener = self.name, limit = ?HANDSHAKE, "a TLS handshake took too long");
+            }
         };
         drop(place);
         let server = self.server();

@@ -92,7 +92,9 @@ fn bearer(headers: &HeaderMap, what: &str) -> Result<Key, Fault> {
     let text = value.to_str().unwrap_or_default();
     let (scheme, credential) = text.split_once(' ').unwrap_or_default();
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(invalid(format!("`authorization` is not of the form `Bearer gpk_…`, so the {what} is missing")));
+        return Err(invalid(format!(
+            "`authorization` is not of the form `Bearer gpk_…`, so the {what} is missing"
+        )));
     }
     Key::parse(credential).map_err(|malformed| invalid(format!("the {what} {malformed}")))
 }

@@ -28,7 +28,8 @@ impl Destination {
     /// # Errors
     /// HEADER_RESERVED for every other `gitproxy-*` header, for one sent twice, and for a value that is no name.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Fault> {
-        let stranger = headers.keys().find(|name| reserved(name) && !matches!(name.as_str(), AGENT | CONNECTION));
+        let stranger =
+            headers.keys().find(|name| reserved(name) && !matches!(name.as_str(), AGENT | CONNECTION));
         if let Some(name) = stranger {
             return Err(refused(name.as_str(), "may be set by gitproxy only; remove it"));
         }
@@ -133,7 +134,6 @@ pub(super) const CONNECTION: &str = "gitproxy-connection";
 const TENANT: &str = "gitproxy-tenant";
 const CALLER: &str = "gitproxy-caller";
 const HELD: &str = "gitproxy-connection-bin";
-
 
 #[cfg(test)]
 mod tests;

@@ -90,14 +90,17 @@ impl Identity {
                 self.config.store(config);
                 info!(%certificate, "certificate read again");
             }
-            Err(error) => warn!(%certificate, %error, "certificate cannot be used: keeping the last good one"),
+            Err(error) => {
+                warn!(%certificate, %error, "certificate cannot be used: keeping the last good one")
+            }
         }
     }
 }
 
 impl Files {
     fn read(&self) -> Result<Arc<ServerConfig>, Error> {
-        let chain = self.chain().map_err(|source| Error::Certificate { path: self.certificate.clone(), source })?;
+        let chain =
+            self.chain().map_err(|source| Error::Certificate { path: self.certificate.clone(), source })?;
         let key = PrivateKeyDer::from_pem_file(&self.key)
             .map_err(|source| Error::Key { path: self.key.clone(), source })?;
         self.config(chain, key).map_err(|source| Error::Pair {

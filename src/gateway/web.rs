@@ -48,9 +48,10 @@ fn refuse<B>(request: &Request<B>) -> Option<(StatusCode, &'static str)> {
         (true, true, Version::HTTP_2) => None,
         (true, true, _) => Some((StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2")),
         (true, false, _) => Some((StatusCode::METHOD_NOT_ALLOWED, "gRPC needs POST")),
-        (false, ..) if methods::find(request.uri().path()).is_some() => {
-            Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "this path speaks gRPC (content-type: application/grpc)"))
-        }
+        (false, ..) if methods::find(request.uri().path()).is_some() => Some((
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "this path speaks gRPC (content-type: application/grpc)",
+        )),
         (false, ..) => Some((StatusCode::NOT_FOUND, "nothing is here")),
     }
 }

@@ -44,7 +44,9 @@ impl Attached {
         let tasks = self.shared.tasks.group();
         let channel = match tunnel::channel(pipe, &self.shared.settings.tunnel, &tasks).await {
             Ok(channel) => channel,
-            Err(status) => return warn!(%agent, cause = status.message(), "an agent left before it was attached"),
+            Err(status) => {
+                return warn!(%agent, cause = status.message(), "an agent left before it was attached");
+            }
         };
         let session = Arc::new(self.session(channel.clone()));
         if self.shared.directory.enter(Arc::clone(&session), self.shared.settings.sessions).is_err() {

@@ -47,7 +47,8 @@ impl Forward {
         let mut sent = http::Request::new(body);
         *sent.method_mut() = parts.method;
         // The door knows the path; a query is no part of any.
-        *sent.uri_mut() = Uri::try_from(parts.uri.path()).map_err(|_| Fault::internal("the path is no URI"))?;
+        *sent.uri_mut() =
+            Uri::try_from(parts.uri.path()).map_err(|_| Fault::internal("the path is no URI"))?;
         *sent.headers_mut() = self.headers(&parts.headers, admitted, &agent).await?;
         if let Some(&deadline) = parts.extensions.get::<Deadline>() {
             sent.extensions_mut().insert::<Deadline>(deadline);

@@ -26,7 +26,10 @@ async fn a_call_reaches_the_tenants_only_agent_with_its_body_and_its_caller() {
     assert_eq!(status.code(), Code::Ok);
     let seen = agent.seen.lock().expect("lock");
     assert_eq!((seen[0].path.as_str(), seen[0].body.as_slice()), (READ, &b"body"[..]));
-    assert_eq!((&seen[0].headers["gitproxy-tenant"], &seen[0].headers["gitproxy-caller"]), (&"acme", &"s"));
+    assert_eq!(
+        (&seen[0].headers["gitproxy-tenant"], &seen[0].headers["gitproxy-caller"]),
+        (&HeaderValue::from_static("acme"), &HeaderValue::from_static("s"))
+    );
     assert!(!seen[0].headers.contains_key("authorization") && !seen[0].headers.contains_key("cookie"));
 }
 
@@ -75,7 +78,11 @@ async fn who_is_unknown_learns_nothing() {
     let stranger = Key::generate().expect("entropy");
     for path in [READ, LIST_AGENTS, "/grpc.health.v1.Health/Check", "/no.such/Method"] {
         let status = house.call(path, &stranger, &[("gitproxy-x", "y")]).await;
-        assert_eq!((status.code(), reason(&status)), (Code::Unauthenticated, Reason::CredentialInvalid), "{path}");
+        assert_eq!(
+            (status.code(), reason(&status)),
+            (Code::Unauthenticated, Reason::CredentialInvalid),
+            "{path}"
+        );
     }
 }
 
@@ -85,7 +92,11 @@ async fn a_reserved_header_is_refused_before_the_agent() {
     let agent = house.attach("acme", "a");
     for header in ["gitproxy-tenant", "gitproxy-caller", "gitproxy-connection-bin", "gitproxy-anything"] {
         let status = house.call(READ, &house.token, &[(header, "x")]).await;
-        assert_eq!((status.code(), reason(&status)), (Code::InvalidArgument, Reason::HeaderReserved), "{header}");
+        assert_eq!(
+            (status.code(), reason(&status)),
+            (Code::InvalidArgument, Reason::HeaderReserved),
+            "{header}"
+        );
     }
     assert!(agent.seen.lock().expect("lock").is_empty());
 }
@@ -183,7 +194,12 @@ impl House {
         echo
     }
 
-    async fn answer(&self, path: &str, token: &Key, headers: &[(&'static str, &str)]) -> http::Response<Body> {
+    async fn answer(
+        &self,
+        path: &str,
+        token: &Key,
+        headers: &[(&'static str, &str)],
+    ) -> http::Response<Body> {
         let body = Body::new(Full::from("body").map_err(|never| match never {}));
         let mut request = http::Request::post(path).body(body).expect("a request");
         request.headers_mut().insert(header::AUTHORIZATION, bearer(token));

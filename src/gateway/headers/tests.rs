@@ -23,7 +23,9 @@ fn agent_and_connection_are_accepted_once_and_only_as_names() {
     assert_eq!((both.agent, both.connection), (Name::parse("a").ok(), Name::parse("c").ok()));
     assert_eq!(Destination::of(&HeaderMap::new()).expect("good"), Destination::default());
     for header in ["gitproxy-agent", "gitproxy-connection"] {
-        for bad in [&[(header, "a"), (header, "a")][..], &[(header, "")], &[(header, "a b")], &[(header, "ä")]] {
+        for bad in
+            [&[(header, "a"), (header, "a")][..], &[(header, "")], &[(header, "a b")], &[(header, "ä")]]
+        {
             let fault = Destination::of(&map(bad)).expect_err("refused");
             assert_eq!(fault.fact("header"), Some(header), "{bad:?}");
         }
@@ -85,8 +87,12 @@ fn a_held_connection_is_handed_over_in_a_sensitive_header() {
     entrust(&mut headers, held(&name));
     let value = &headers["gitproxy-connection-bin"];
     assert!(value.is_sensitive());
-    let message = HeldConnection::decode(STANDARD.decode(value).expect("base64").as_slice()).expect("decodes");
-    assert_eq!((message.name.as_str(), message.token.as_str(), message.auth.as_str()), ("main", "s3cret", "basic"));
+    let message =
+        HeldConnection::decode(STANDARD.decode(value).expect("base64").as_slice()).expect("decodes");
+    assert_eq!(
+        (message.name.as_str(), message.token.as_str(), message.auth.as_str()),
+        ("main", "s3cret", "basic")
+    );
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -30,6 +31,7 @@ use super::parse::{self, Environment};
 use super::snapshot::Snapshot;
 use super::{AgentKey, CallerToken, Held, Problems, Store};
 use crate::gateway::name::{AgentId, Name};
+use crate::ops::{Tasks, watch as ops_watch};
 
 /// The store in a TOML file.
 pub struct FileStore {
@@ -71,12 +73,31 @@ impl FileStore {
     ) -> Result<Self, Unusable> {
         let (path, environment) = (path.into(), Box::new(environment));
         let content = read(&path, &*environment)?;
-        Ok(Self { path, environment, content: ArcSwap::from_pointee(content), changes: watch::Sender::new(0) })
+        Ok(Self {
+            path,
+            environment,
+            content: ArcSwap::from_pointee(content),
+            changes: watch::Sender::new(0),
+        })
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Reads the file now and whenever it changes, until `tasks` drain.
+    ///
+    /// # Errors
+    /// As [`FileStore::open`].
+    pub fn follow(
+        path: impl Into<PathBuf>,
+        environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        every: Duration,
+        tasks: &Tasks,
+    ) -> Result<Arc<Self>, Unusable> {
+        let path = path.into();
+        // Looked at first: a change between the two is then seen, not lost.
+        let files = ops_watch::Files::new([&path]);
+        let store = Arc::new(Self::open(path, environment)?);
+        let own = Arc::clone(&store);
+        ops_watch::reload(tasks, files, every, move || own.reload());
+        Ok(store)
     }
 
     /// Reads the file again. One that cannot be used is logged, and the last good one stays.

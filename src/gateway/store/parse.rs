@@ -73,7 +73,10 @@ impl Reader<'_> {
     fn agent(&mut self, id: AgentId, section: &Section<'_>) {
         let keys = self.digests("keys", section);
         if keys.len() > MOST_KEYS {
-            section.note(format!("has {} keys; at most {MOST_KEYS} may live at once", keys.len()), &mut self.problems);
+            section.note(
+                format!("has {} keys; at most {MOST_KEYS} may live at once", keys.len()),
+                &mut self.problems,
+            );
         }
         for (key, digest) in keys {
             self.found.agent_keys.insert(key, AgentKey { agent: id.clone(), digest });
@@ -175,7 +178,8 @@ impl Reader<'_> {
                 None
             }
             _ => {
-                section.note("must have only one of `token_file`, `token_env` and `token`", &mut self.problems);
+                section
+                    .note("must have only one of `token_file`, `token_env` and `token`", &mut self.problems);
                 None
             }
         }
@@ -194,7 +198,9 @@ fn plain_id(text: &str) -> Result<String, &'static str> {
 
 fn hexadecimal_digest(text: &str) -> Result<String, &'static str> {
     let plain = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    plain.then(|| text.to_ascii_lowercase()).ok_or("must be the 64 hexadecimal digits that `keys new` printed")
+    plain
+        .then(|| text.to_ascii_lowercase())
+        .ok_or("must be the 64 hexadecimal digits that `keys new` printed")
 }
 
 /// The agent has the last word on a URL; this finds what can work nowhere.
@@ -225,7 +231,8 @@ fn project_key(text: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let key = text.strip_prefix('~').unwrap_or(text);
     let good = !key.is_empty() && key.bytes().all(plain);
-    good.then(|| text.to_owned()).ok_or("must be a project key such as `PROJ`, or `~user` for a personal project")
+    good.then(|| text.to_owned())
+        .ok_or("must be a project key such as `PROJ`, or `~user` for a personal project")
 }
 
 /// One that is in use and one that replaces it.
