@@ -1,0 +1,222 @@
+use std::error::Error as _;
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::fixture::{Ca, Identity};
+use super::serve::ServerTls;
+use super::*;
+use crate::ops::Tasks;
+
+#[tokio::test]
+async fn a_server_of_the_customers_ca_is_reached_over_http2() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue("localhost"), &[b"h2", b"http/1.1"]).await;
+    let mut stream = egress(&ca).connector(server.origin(), Alpn::Http2Only).connect().await.unwrap();
+    assert!(stream.alpn_h2());
+    stream.write_all(b"ping").await.unwrap();
+    let mut echoed = [0; 4];
+    stream.read_exact(&mut echoed).await.unwrap();
+    assert_eq!(&echoed, b"ping");
+}
+
+#[tokio::test]
+async fn an_address_is_reached_by_a_certificate_for_it() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue("127.0.0.1"), &[b"h2"]).await;
+    let origin = format!("https://127.0.0.1:{}", server.port).parse().unwrap();
+    egress(&ca).connector(origin, Alpn::Http2Only).connect().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_untrusted_issuer_is_named_in_words_that_people_search_for() {
+    let server = Server::start(&Ca::new("stranger").issue("localhost"), &[b"h2"]).await;
+    let error = refused(&Ca::new("customer"), &server).await;
+    assert!(matches!(error, Error::Tls { fault: TlsFault::UntrustedIssuer, .. }), "{error:?}");
+    assert!(error.to_string().contains("x509: certificate signed by unknown authority"), "{error}");
+    assert!(error.source().unwrap().to_string().contains("UnknownIssuer"), "{error:?}");
+    assert_eq!(error.hop(), Hop::Tls);
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_host_is_refused() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue("git.example.com"), &[b"h2"]).await;
+    let error = refused(&ca, &server).await;
+    assert!(matches!(error, Error::Tls { fault: TlsFault::WrongHost, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue_expired("localhost"), &[b"h2"]).await;
+    let error = refused(&ca, &server).await;
+    assert!(matches!(error, Error::Tls { fault: TlsFault::Expired, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_strips_http2_is_told_by_its_issuer() {
+    let ca = Ca::new("Inspecting Proxy");
+    let server = Server::start(&ca.issue("localhost"), &[]).await;
+    let error = refused(&ca, &server).await;
+    assert!(
+        matches!(&error, Error::NoHttp2 { issuer: Some(name), .. } if name.contains("CN=Inspecting Proxy")),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("TLS-inspecting proxy"), "{error}");
+    assert_eq!(error.hop(), Hop::Alpn);
+    let either = egress(&ca).connector(server.origin(), Alpn::Http1OrHttp2).connect().await.unwrap();
+    assert!(!either.alpn_h2(), "where HTTP/1.1 will do, it does");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_http2_by_alert_is_the_same() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue("localhost"), &[b"http/1.1"]).await;
+    let error = refused(&ca, &server).await;
+    assert!(matches!(error, Error::NoHttp2 { issuer: None, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_does_not_speak_tls_is_told_so() {
+    let server = Server::raw(|mut tcp| async move {
+        let _peer_gone = tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        let _peer_gone = tcp.read_to_end(&mut Vec::new()).await;
+    });
+    let error = refused(&Ca::new("customer"), &server.await).await;
+    assert!(matches!(error, Error::Tls { fault: TlsFault::NotTls, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_is_told_so() {
+    let server = Server::raw(|tcp| async move { drop(tcp) });
+    let error = refused(&Ca::new("customer"), &server.await).await;
+    assert!(matches!(error, Error::Tls { fault: TlsFault::Closed, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_stalled_handshake_is_cut_and_named() {
+    let server = Server::raw(|mut tcp| async move {
+        let _peer_gone = tcp.read_to_end(&mut Vec::new()).await;
+    })
+    .await;
+    let limit = Duration::from_millis(100);
+    let egress = patient(&Ca::new("customer"), limit);
+    let error = egress.connector(server.origin(), Alpn::Http2Only).connect().await.unwrap_err();
+    assert!(matches!(error, Error::Timeout { hop: Hop::Tls, limit: told, .. } if told <= limit), "{error:?}");
+    assert!(error.to_string().contains("(stuck at: TLS)"), "{error}");
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_fails_at_resolve() {
+    let origin = "https://nowhere.invalid".parse().unwrap();
+    let error = egress(&Ca::new("customer")).connector(origin, Alpn::Http2Only).connect().await.unwrap_err();
+    assert_eq!(error.hop(), Hop::Resolve, "{error:?}");
+    assert!(error.to_string().contains("https://nowhere.invalid:443"), "{error}");
+}
+
+#[tokio::test]
+async fn without_tls_it_goes_to_this_machine_only() {
+    let server = Server::raw(|mut tcp| async move {
+        let _peer_gone = tcp.read_to_end(&mut Vec::new()).await;
+    })
+    .await;
+    let egress = egress(&Ca::new("customer"));
+    let local = format!("http://127.0.0.1:{}", server.port).parse().unwrap();
+    let stream = egress.connector(local, Alpn::Http2Only).connect().await.unwrap();
+    assert!(stream.alpn_h2(), "HTTP/2 by prior knowledge");
+    let far = "http://git.example.com".parse().unwrap();
+    let error = egress.connector(far, Alpn::Http1OrHttp2).connect().await.unwrap_err();
+    assert!(matches!(error, Error::PlainHttp { .. }) && !error.is_transient(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_pooled_client_cannot_leave_the_origin() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue("localhost"), &[b"h2"]).await;
+    let connector = egress(&ca).connector(server.origin(), Alpn::Http2Only);
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    for url in ["https://localhost:1/", "https://user:secret@git.example.com/", "http://localhost/"] {
+        let error = client.get(url.parse().unwrap()).await.unwrap_err();
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<Error>());
+        assert!(matches!(cause, Some(Error::OtherOrigin { .. })), "{error:?}");
+        assert!(!format!("{cause:?}").contains("secret"), "{cause:?}");
+    }
+}
+
+/// Why a client that trusts `ca` only is not served.
+async fn refused(ca: &Ca, server: &Server) -> Error {
+    egress(ca).connector(server.origin(), Alpn::Http2Only).connect().await.expect_err("a refusal")
+}
+
+fn egress(ca: &Ca) -> Egress {
+    patient(ca, Settings::default().hop_timeout)
+}
+
+/// One that trusts `ca` only, and waits so long for a hop.
+fn patient(ca: &Ca, hop_timeout: Duration) -> Egress {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("root.pem");
+    // Not the platform's roots: what this machine trusts must not matter to a test.
+    std::fs::write(&file, Ca::new("unrelated").pem()).unwrap();
+    let roots = Roots::Named { file: Some(file), folders: Vec::new() };
+    let extra = CaSource::Pem { name: "test".to_owned(), pem: ca.pem().into_bytes() };
+    Egress::new(&Settings { roots, extra_ca: vec![extra], hop_timeout, ..Settings::default() }).unwrap()
+}
+
+/// A server on a port of its own that ends with the test.
+struct Server {
+    port: u16,
+    tasks: Tasks,
+}
+
+impl Server {
+    /// One that does TLS and echoes.
+    async fn start(identity: &Identity, alpn: &[&[u8]]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        std::fs::write(&certificate, identity.pem()).unwrap();
+        std::fs::write(&key, identity.key_pem()).unwrap();
+        let tls = ServerTls::new(&certificate, &key, alpn, &Tasks::new()).unwrap();
+        Self::raw(move |tcp| {
+            let tls = tls.clone();
+            async move {
+                let Ok(tls) = tls.acceptor().accept(tcp).await else { return };
+                let (mut read, mut write) = tokio::io::split(tls);
+                let _peer_gone = tokio::io::copy(&mut read, &mut write).await;
+            }
+        })
+        .await
+    }
+
+    /// One that does as told with a connection.
+    async fn raw<F>(serve: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let tasks = Tasks::new();
+        let own = tasks.clone();
+        tasks.spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                own.spawn(serve(tcp));
+            }
+        });
+        Self { port, tasks }
+    }
+
+    fn origin(&self) -> Origin {
+        format!("https://localhost:{}", self.port).parse().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.tasks.cut();
+    }
+}
