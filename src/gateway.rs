@@ -17,7 +17,6 @@ pub mod role;
 pub mod settings;
 
 pub mod store;
-pub mod tls;
 mod web;
 
 use std::io;
@@ -41,7 +40,7 @@ use self::callers::Local;
 use self::directory::{Directory, Memory};
 use self::phase::{Phase, Watch};
 use self::store::Store;
-use self::tls::Identity;
+use crate::egress::serve::ServerTls;
 use crate::ops::Tasks;
 use crate::ops::tasks::Drained;
 use crate::proto::tunnel::v1::tunnel_server::TunnelServer;
@@ -55,9 +54,9 @@ pub struct Config {
     /// Its name, for logs at both ends.
     pub name: String,
     /// Certificate and key of the agents' listener.
-    pub agents_identity: Identity,
+    pub agents_tls: ServerTls,
     /// Certificate and key of the callers' listener.
-    pub callers_identity: Identity,
+    pub callers_tls: ServerTls,
     /// Handshakes in progress, on each listener and between Attach and Hello.
     pub handshakes: usize,
     /// Sessions of one agent.
@@ -176,7 +175,7 @@ impl Gateway {
         let stack = callers::stack(store, directory, local, bounds, &self.callers);
         let entrance = Entrance {
             name: "callers",
-            identity: config.callers_identity.clone(),
+            tls: config.callers_tls.clone(),
             bounds: Bounds {
                 handshakes: config.handshakes,
                 streams: config.tunnel.max_streams,
@@ -211,7 +210,7 @@ impl Gateway {
         let grpc = tunnel::Service::new(routes.map_request(|request: http::Request<Body>| request));
         let entrance = Entrance {
             name: "agents",
-            identity: config.agents_identity,
+            tls: config.agents_tls,
             bounds,
             service: service_fn(move |request| web::agents(request, grpc.clone(), watch.clone())),
             tasks: self.agents.clone(),

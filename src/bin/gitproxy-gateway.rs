@@ -91,27 +91,28 @@ fn run(flags: &ArgMatches) -> Result<(), Failure> {
     let file = file.or_else(|| {
         settings::environment("SETTINGS_FILE").filter(|path| !path.is_empty()).map(PathBuf::from)
     });
-    let (log, run) = read(flags, file.as_deref())?;
-    telemetry::init(log.format, &log.filter).context("logs").map_err(Failure::Failed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("runtime").map_err(Failure::Failed)?.block_on(serve(run))
+    runtime.context("runtime").map_err(Failure::Failed)?.block_on(async {
+        let tasks = Tasks::new();
+        let run = read(flags, file.as_deref(), &tasks)?;
+        serve(run, &tasks).await
+    })
 }
 
-fn read(flags: &ArgMatches, file: Option<&Path>) -> Result<(Log, Run), Failure> {
+/// Reads the settings and sets up logs.
+fn read(flags: &ArgMatches, file: Option<&Path>, tasks: &Tasks) -> Result<Run, Failure> {
     let mut problems = Problems::new();
     let layers = Layers::read(TABLE, flags, file, &settings::environment, &mut problems);
     let log = Log::read(&layers, &mut problems);
-    let run = Run::read(&layers, &mut problems);
+    let run = Run::read(&layers, tasks, &mut problems);
     let run = problems.or(run).map_err(|problems| Failure::Unusable(problems.to_string()))?;
-    Ok((log, run))
+    telemetry::init(log.format, &log.filter).context("logs").map_err(Failure::Failed)?;
+    Ok(run)
 }
 
-async fn serve(run: Run) -> Result<(), Failure> {
-    let tasks = Tasks::new();
-    let store = FileStore::follow(&run.store, settings::environment, watch::EVERY, &tasks)
+async fn serve(run: Run, tasks: &Tasks) -> Result<(), Failure> {
+    let store = FileStore::follow(&run.store, settings::environment, watch::EVERY, tasks)
         .map_err(|error| Failure::Unusable(format!("{:#}", anyhow::Error::new(error))))?;
-    run.gateway.agents_identity.follow(&tasks);
-    run.gateway.callers_identity.follow(&tasks);
     let gateway = async {
         // Before the listeners: a signal that comes right after they answer must drain and not kill.
         let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -120,7 +121,7 @@ async fn serve(run: Run) -> Result<(), Failure> {
         let callers = TcpListener::bind(run.callers)
             .await
             .with_context(|| format!("callers.listen {}", run.callers))?;
-        let gateway = Gateway::start(run.gateway, agents, callers, Arc::clone(&store) as _, &tasks)?;
+        let gateway = Gateway::start(run.gateway, agents, callers, Arc::clone(&store) as _, tasks)?;
         anyhow::Ok((gateway, signals))
     };
     let (gateway, (mut terminate, mut interrupt)) = gateway.await.map_err(Failure::Failed)?;

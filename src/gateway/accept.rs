@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::tls::Identity;
+use crate::egress::serve::ServerTls;
 use crate::ops::Tasks;
 use crate::tunnel::Body;
 
@@ -23,7 +23,7 @@ use crate::tunnel::Body;
 pub(super) struct Entrance<S> {
     /// For logs.
     pub(super) name: &'static str,
-    pub(super) identity: Identity,
+    pub(super) tls: ServerTls,
     pub(super) bounds: Bounds,
     pub(super) service: S,
     /// Connections run here; a drain ends them gracefully.
@@ -81,7 +81,7 @@ where
         if let Err(error) = tcp.set_nodelay(true) {
             return debug!(listener = self.name, %error, "a connection ended at once");
         }
-        let stream = match timeout(HANDSHAKE, self.identity.accept(tcp)).await {
+        let stream = match timeout(HANDSHAKE, self.tls.acceptor().accept(tcp)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return debug!(listener = self.name, %error, "a TLS handshake failed"),
             Err(_) => {

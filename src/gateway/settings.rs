@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Config;
-use super::tls::Identity;
+use crate::egress::serve::ServerTls;
+use crate::ops::Tasks;
 use crate::ops::settings::{Layers, Period, Problems, Secrecy, Setting, Size};
 use crate::ops::telemetry;
 use crate::tunnel::{self, admit, deadline};
@@ -211,19 +212,20 @@ impl Log {
 }
 
 impl Run {
-    /// Makes the configuration; `None` when anything is wrong, all of which goes to `problems`.
-    pub fn read(layers: &Layers, problems: &mut Problems) -> Option<Self> {
+    /// Makes the configuration; `None` when anything is wrong, all of which goes to `problems`. Certificates are followed
+    /// by `tasks`, so it needs a runtime.
+    pub fn read(layers: &Layers, tasks: &Tasks, problems: &mut Problems) -> Option<Self> {
         let store = layers.required("store", problems);
         let agents = layers.required("agents.listen", problems);
         let callers = layers.required("callers.listen", problems);
-        let gateway = config(layers, problems);
+        let gateway = config(layers, tasks, problems);
         Some(Self { gateway: gateway?, store: store?, agents: agents?, callers: callers? })
     }
 }
 
-fn config(layers: &Layers, problems: &mut Problems) -> Option<Config> {
-    let agents_identity = identity(layers, "agents.tls_cert", "agents.tls_key", problems);
-    let callers_identity = identity(layers, "callers.tls_cert", "callers.tls_key", problems);
+fn config(layers: &Layers, tasks: &Tasks, problems: &mut Problems) -> Option<Config> {
+    let agents_tls = tls(layers, "agents", tasks, problems);
+    let callers_tls = tls(layers, "callers", tasks, problems);
     let name = layers.value("name", problems);
     let handshakes = count(layers, "limits.handshakes", problems);
     let sessions = count(layers, "agents.sessions", problems);
@@ -237,8 +239,8 @@ fn config(layers: &Layers, problems: &mut Problems) -> Option<Config> {
     let grace = period(layers, "drain.grace", problems);
     Some(Config {
         name: name?,
-        agents_identity: agents_identity?,
-        callers_identity: callers_identity?,
+        agents_tls: agents_tls?,
+        callers_tls: callers_tls?,
         handshakes: handshakes?,
         sessions: sessions?,
         tunnel: tunnel?,
@@ -263,11 +265,12 @@ fn tunnel(layers: &Layers, problems: &mut Problems) -> Option<tunnel::Options> {
     }
 }
 
-fn identity(layers: &Layers, certificate: &str, key: &str, problems: &mut Problems) -> Option<Identity> {
-    let chain = layers.required::<PathBuf>(certificate, problems);
-    let key = layers.required::<PathBuf>(key, problems);
-    let opened = Identity::open(chain?, key?);
-    opened.map_err(|error| problems.push(layers.problem(certificate, &chained(&error)))).ok()
+fn tls(layers: &Layers, listener: &str, tasks: &Tasks, problems: &mut Problems) -> Option<ServerTls> {
+    let setting = format!("{listener}.tls_cert");
+    let certificate = layers.required::<PathBuf>(&setting, problems);
+    let key = layers.required::<PathBuf>(&format!("{listener}.tls_key"), problems);
+    let tls = ServerTls::new(&certificate?, &key?, &[b"h2", b"http/1.1"], tasks);
+    tls.map_err(|error| problems.push(layers.problem(&setting, &format!("cannot be used: {error}")))).ok()
 }
 
 fn count(layers: &Layers, key: &str, problems: &mut Problems) -> Option<usize> {
@@ -276,13 +279,6 @@ fn count(layers: &Layers, key: &str, problems: &mut Problems) -> Option<usize> {
 
 fn period(layers: &Layers, key: &str, problems: &mut Problems) -> Option<Duration> {
     layers.value(key, problems).map(|Period(duration)| duration)
-}
-
-fn chained(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("cannot be used: {error}: {source}"),
-        None => format!("cannot be used: {error}"),
-    }
 }
 
 const fn row(
@@ -303,8 +299,8 @@ const WINDOWS: std::ops::RangeInclusive<u32> = (64 << 10)..=(64 << 20);
 mod tests {
     use super::*;
 
-    #[test]
-    fn everything_wrong_is_told_at_once_with_its_name_and_source() {
+    #[tokio::test]
+    async fn everything_wrong_is_told_at_once_with_its_name_and_source() {
         let env = |name: &str| match name {
             "AGENTS_LISTEN" => Some("here".to_owned()),
             "LINK_WINDOW" => Some("1GiB".to_owned()),
@@ -316,7 +312,7 @@ mod tests {
         let mut problems = Problems::new();
         let layers = layers(&env, &mut problems);
         Log::read(&layers, &mut problems);
-        assert!(Run::read(&layers, &mut problems).is_none());
+        assert!(Run::read(&layers, &Tasks::new(), &mut problems).is_none());
         let told: Vec<_> = problems.iter().map(|problem| problem.setting.as_str()).collect();
         let expected = [
             "log.filter",
@@ -332,8 +328,8 @@ mod tests {
         assert!(problems.to_string().contains("environment AGENTS_LISTEN"), "{problems}");
     }
 
-    #[test]
-    fn the_defaults_are_good() {
+    #[tokio::test]
+    async fn the_defaults_are_good() {
         let folder = tempfile::tempdir().expect("folder");
         let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
@@ -349,7 +345,7 @@ mod tests {
         let mut problems = Problems::new();
         let layers = layers(&env, &mut problems);
         Log::read(&layers, &mut problems);
-        let run = Run::read(&layers, &mut problems);
+        let run = Run::read(&layers, &Tasks::new(), &mut problems);
         assert!(problems.is_empty(), "{problems}");
         assert_eq!(run.expect("made").gateway.tunnel.window, 1 << 20);
     }

@@ -84,11 +84,11 @@ impl House {
         std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
         let mut roots = RootCertStore::empty();
         roots.add(made.cert.der().clone()).expect("a root");
-        let identity = Identity::open(certificate, key).expect("a pair");
         let (store, tasks) = (fake::Store::new(), Tasks::new());
+        let tls = ServerTls::new(&certificate, &key, &[b"h2", b"http/1.1"], &tasks).expect("a pair");
         let (agents, callers) = (bind().await, bind().await);
-        let gateway = Gateway::start(config(identity), agents, callers, Arc::new(store.clone()), &tasks)
-            .expect("started");
+        let gateway =
+            Gateway::start(config(tls), agents, callers, Arc::new(store.clone()), &tasks).expect("started");
         Self { gateway, store, roots: Arc::new(roots), tasks, _folder: folder }
     }
 
@@ -170,11 +170,11 @@ impl House {
     }
 }
 
-fn config(identity: Identity) -> Config {
+fn config(tls: ServerTls) -> Config {
     Config {
         name: "test".to_owned(),
-        agents_identity: identity.clone(),
-        callers_identity: identity,
+        agents_tls: tls.clone(),
+        callers_tls: tls,
         handshakes: 16,
         sessions: 16,
         tunnel: tunnel::Options::default(),

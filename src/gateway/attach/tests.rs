@@ -11,7 +11,7 @@ use crate::gateway::phase::phase;
 use crate::ops::Key;
 use crate::proto::tunnel::v1::tunnel_server::TunnelServer;
 use crate::tunnel::Body;
-use crate::tunnel::attach::Attached;
+use crate::tunnel::attach::{AgentPipe, Attached};
 
 #[tokio::test(start_paused = true)]
 async fn an_attached_agent_is_in_the_directory_and_takes_calls_until_it_leaves() {
@@ -21,7 +21,7 @@ async fn an_attached_agent_is_in_the_directory_and_takes_calls_until_it_leaves()
     assert_eq!((attached.welcome.agent.as_str(), attached.welcome.gateway.as_str()), ("a", "test"));
     assert_eq!(attached.welcome.limits.expect("limits").window, 1 << 20);
     let tasks = Tasks::new();
-    serve(attached, &tasks);
+    serve(attached.pipe, &tasks);
     house.until(1).await;
     let request = http::Request::post("/x").body(Body::empty()).expect("a request");
     let answer = house.sessions()[0].upstream.send(request).await.expect("an answer");
@@ -43,8 +43,8 @@ async fn a_revoked_key_ends_its_sessions_and_no_others() {
     let house = House::new();
     let (revoked, kept) = (house.store.agent_key("acme", "a"), house.store.agent_key("acme", "a"));
     let tasks = Tasks::new();
-    serve(house.dial(&revoked, "one").await.expect("welcome"), &tasks);
-    serve(house.dial(&kept, "two").await.expect("welcome"), &tasks);
+    serve(house.dial(&revoked, "one").await.expect("welcome").pipe, &tasks);
+    serve(house.dial(&kept, "two").await.expect("welcome").pipe, &tasks);
     house.until(2).await;
     house.store.revoke(&revoked);
     house.until(1).await;
@@ -66,10 +66,13 @@ async fn an_agent_that_drains_gets_nothing_new() {
 async fn a_draining_gateway_tells_its_agents_and_takes_no_more() {
     let house = House::new();
     let key = house.store.agent_key("acme", "a");
-    let mut attached = house.dial(&key, "one").await.expect("welcome");
+    let Attached { mut control, pipe, .. } = house.dial(&key, "one").await.expect("welcome");
+    // A word is heard where the pipe is read.
+    let tasks = Tasks::new();
+    serve(pipe, &tasks);
     house.until(1).await;
     house.phase.send_replace(Phase::Draining);
-    assert_eq!(attached.control.drained().await.grace_ms, 20_000);
+    assert_eq!(control.drained().await.grace_ms, 20_000);
     let refusal = house.dial(&key, "two").await.expect_err("refused");
     assert_eq!((refusal.code(), reason(&refusal)), (Code::Unavailable, Reason::Draining));
     assert_eq!(house.sessions().len(), 1, "calls in flight still run there");
@@ -174,12 +177,12 @@ impl House {
 }
 
 /// Plays the agent: answers every call with OK.
-fn serve(attached: Attached, tasks: &Tasks) {
+fn serve(pipe: AgentPipe, tasks: &Tasks) {
     let ok = |_: http::Request<Body>| async { Ok::<_, Infallible>(http::Response::new(Body::empty())) };
     let service = tunnel::Service::new(service_fn(ok));
     let own = tasks.clone();
     tasks.spawn(async move {
-        tunnel::serve(attached.pipe, service, &tunnel::Options::default(), &own).await;
+        tunnel::serve(pipe, service, &tunnel::Options::default(), &own).await;
     });
 }
 
