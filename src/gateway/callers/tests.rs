@@ -108,7 +108,10 @@ async fn another_tenants_agent_looks_byte_for_byte_like_one_that_does_not_exist(
     let theirs = house.attach("other", "theirs");
     let foreign = house.raw(READ, &house.token, &[("gitproxy-agent", "theirs")]).await;
     assert_eq!(unknown, foreign);
-    assert!(unknown.contains("AGENT_UNKNOWN") || unknown.contains("\"grpc-status\": \"5\""), "{unknown}");
+    assert!(
+        unknown.contains("\"grpc-status\": \"5\"") && unknown.contains("grpc-status-details-bin"),
+        "{unknown}"
+    );
     assert!(theirs.seen.lock().expect("lock").is_empty());
 }
 
@@ -166,6 +169,40 @@ async fn the_gateway_lists_the_tenants_agents_and_no_others() {
     let agents = client.list_agents(request).await.expect("listed").into_inner().agents;
     assert_eq!(agents.len(), 1);
     assert_eq!((agents[0].name.as_str(), agents[0].instances[0].id.as_str()), ("a", "instance"));
+}
+
+#[tokio::test]
+async fn reflection_shows_the_scm_services_and_the_gateways_own_and_needs_a_token() {
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+    use tonic_reflection::pb::v1::{ListServiceResponse, ServerReflectionRequest};
+
+    let house = House::new();
+    let ask = ServerReflectionRequest {
+        message_request: Some(MessageRequest::ListServices(String::new())),
+        ..ServerReflectionRequest::default()
+    };
+    let mut client = ServerReflectionClient::new(house.stack.clone());
+    let refused = client.server_reflection_info(tokio_stream::iter([ask.clone()])).await;
+    assert_eq!(refused.expect_err("no token").code(), Code::Unauthenticated);
+
+    let mut request = tonic::Request::new(tokio_stream::iter([ask]));
+    request.metadata_mut().insert("authorization", bearer(&house.token).to_str().unwrap().parse().unwrap());
+    let mut answers = client.server_reflection_info(request).await.expect("allowed").into_inner();
+    let answer = answers.message().await.expect("an answer").and_then(|answer| answer.message_response);
+    let Some(MessageResponse::ListServicesResponse(ListServiceResponse { service })) = answer else {
+        panic!("no list: {answer:?}");
+    };
+    let names: Vec<_> = service.into_iter().map(|service| service.name).collect();
+    assert!(names.contains(&"gitproxy.scm.v1.Repos".to_owned()), "{names:?}");
+    assert!(names.contains(&"gitproxy.gateway.v1.Agents".to_owned()), "{names:?}");
+    assert!(
+        names.iter().all(|name| name.starts_with("gitproxy.scm.v1.")
+            || name.ends_with(".Agents")
+            || name.starts_with("grpc.")),
+        "{names:?}"
+    );
 }
 
 struct House {
