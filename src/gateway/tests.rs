@@ -18,17 +18,19 @@ use crate::tunnel::attach;
 async fn health_answers_over_http1_and_http2_and_says_when_it_drains() {
     let house = House::start().await;
     for alpn in ["h2", "http/1.1"] {
-        assert_eq!(house.health(alpn).await, Some(200), "{alpn}");
+        for method in [http::Method::GET, http::Method::HEAD] {
+            assert_eq!(house.health(method.clone(), alpn).await, Some(200), "{method} {alpn}");
+        }
     }
     house.gateway.phase.send_replace(Phase::Settling);
-    assert_eq!(house.health("http/1.1").await, Some(503));
+    assert_eq!(house.health(http::Method::GET, "http/1.1").await, Some(503));
 }
 
 #[tokio::test]
 async fn a_stalled_handshake_holds_up_nobody() {
     let house = House::start().await;
     let _stalled = tcp(house.gateway.agents_addr()).await;
-    assert_eq!(house.health("h2").await, Some(200));
+    assert_eq!(house.health(http::Method::GET, "h2").await, Some(200));
 }
 
 #[tokio::test]
@@ -109,9 +111,10 @@ impl House {
         tunnel::channel(io, &tunnel::Options::default(), &self.tasks).await.expect("a channel")
     }
 
-    async fn health(&self, alpn: &str) -> Option<u16> {
+    async fn health(&self, method: http::Method, alpn: &str) -> Option<u16> {
         let io = TokioIo::new(self.tls(self.gateway.agents_addr(), alpn).await);
-        let request = http::Request::get("https://localhost/health").body(Empty::<Bytes>::new()).ok()?;
+        let request = http::Request::builder().method(method).uri("https://localhost/health");
+        let request = request.body(Empty::<Bytes>::new()).ok()?;
         let answer = if alpn == "h2" {
             let (mut sender, connection) =
                 hyper::client::conn::http2::handshake(self.tasks.clone(), io).await.ok()?;
@@ -122,7 +125,10 @@ impl House {
             self.tasks.spawn(connection);
             sender.send_request(request).await.ok()?
         };
-        Some(answer.status().as_u16())
+        let status = answer.status().as_u16();
+        // A probe reads to the end; a body after HEAD would break it.
+        http_body_util::BodyExt::collect(answer.into_body()).await.ok()?;
+        Some(status)
     }
 
     /// Plays an agent that answers once the gate is open.

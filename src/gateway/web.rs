@@ -18,7 +18,7 @@ pub(super) async fn agents(
     phase: Watch,
 ) -> Result<Response<Body>, Infallible> {
     if request.uri().path() == "/health" && matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Ok(health(phase.now()));
+        return Ok(bare(request.method(), health(phase.now())));
     }
     callers(request, grpc).await
 }
@@ -29,7 +29,7 @@ pub(super) async fn callers(
     grpc: tunnel::Service,
 ) -> Result<Response<Body>, Infallible> {
     match refuse(&request) {
-        Some((status, what)) => Ok(text(status, what)),
+        Some((status, what)) => Ok(bare(request.method(), text(status, what))),
         None => grpc.oneshot(request.map(Body::new)).await,
     }
 }
@@ -60,6 +60,11 @@ fn refuse<B>(request: &Request<B>) -> Option<(StatusCode, &'static str)> {
 fn is_grpc(value: &HeaderValue) -> bool {
     let rest = value.as_bytes().strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+/// Over HTTP/2 hyper would send the body after HEAD too, which peers take for a broken stream.
+fn bare(method: &Method, answer: Response<Body>) -> Response<Body> {
+    if method == Method::HEAD { answer.map(|_| Body::empty()) } else { answer }
 }
 
 fn text(status: StatusCode, what: &'static str) -> Response<Body> {
