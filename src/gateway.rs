@@ -1,1 +1,237 @@
 //! The cloud side: accepts agents, authenticates callers, routes their calls.
+//!
+//! A command is never decoded here. What is known of tenants is behind [`store::Store`]; who is attached is in the
+//! directory; a call meets both in `callers`.
+
+mod accept;
+mod attach;
+mod callers;
+mod credentials;
+mod directory;
+#[cfg(test)]
+mod fake;
+mod headers;
+pub mod name;
+mod phase;
+pub mod role;
+pub mod settings;
+
+pub mod store;
+mod web;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tower::ServiceExt as _;
+use tracing::{info, warn};
+
+use self::accept::{Bounds, Entrance};
+use self::attach::Attach;
+use self::callers::Local;
+use self::directory::{Directory, Memory};
+use self::phase::{Phase, Watch};
+use self::store::Store;
+use crate::egress::serve::ServerTls;
+use crate::ops::Tasks;
+use crate::ops::tasks::Drained;
+use crate::proto::tunnel::v1::tunnel_server::TunnelServer;
+use crate::tunnel::admit;
+use crate::tunnel::deadline;
+use crate::tunnel::{self, Body};
+
+/// What a gateway is started with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its name, for logs at both ends.
+    pub name: String,
+    /// Certificate and key of the agents' listener.
+    pub agents_tls: ServerTls,
+    /// Certificate and key of the callers' listener.
+    pub callers_tls: ServerTls,
+    /// Handshakes in progress, on each listener and between Attach and Hello.
+    pub handshakes: usize,
+    /// Sessions of one agent.
+    pub sessions: usize,
+    /// The pipe's stream window and streams; the window is the outer streams' too.
+    pub tunnel: tunnel::Options,
+    /// Bounds of calls without `grpc-timeout`.
+    pub deadlines: deadline::Defaults,
+    /// Calls of all callers in flight.
+    pub limits: admit::Limits,
+    /// How long balancers get to notice, before anything is refused.
+    pub settle: Duration,
+    /// How long calls in flight may take after that.
+    pub grace: Duration,
+}
+
+/// A running gateway.
+pub struct Gateway {
+    agents_addr: SocketAddr,
+    callers_addr: SocketAddr,
+    phase: watch::Sender<Phase>,
+    health: HealthReporter,
+    settle: Duration,
+    grace: Duration,
+    callers: Tasks,
+    sessions: Tasks,
+    agents: Tasks,
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A listener has no address.
+    #[error("a listener has no address")]
+    Listener(#[from] io::Error),
+    /// The contracts that were built in cannot be read.
+    #[error("the built-in contracts cannot be read")]
+    Contracts(#[from] tonic_reflection::server::Error),
+}
+
+impl Gateway {
+    /// Serves on two listeners that are bound already, until [`Gateway::drain`] or until `tasks` are cut.
+    ///
+    /// # Errors
+    /// When a listener has no address.
+    pub fn start(
+        config: Config,
+        agents_listener: TcpListener,
+        callers_listener: TcpListener,
+        store: Arc<dyn Store>,
+        tasks: &Tasks,
+    ) -> Result<Self, Error> {
+        let (phase, watch) = phase::phase();
+        let gateway = Self {
+            agents_addr: agents_listener.local_addr()?,
+            callers_addr: callers_listener.local_addr()?,
+            phase,
+            health: HealthReporter::new(),
+            settle: config.settle,
+            grace: config.grace,
+            callers: tasks.group(),
+            sessions: tasks.group(),
+            agents: tasks.group(),
+        };
+        let directory: Arc<dyn Directory> = Arc::new(Memory::default());
+        gateway.serve_callers(&config, callers_listener, &store, &directory)?;
+        gateway.serve_agents(config, agents_listener, store, directory, watch);
+        let (agents, callers) = (gateway.agents_addr, gateway.callers_addr);
+        info!(%agents, %callers, "gateway serves");
+        Ok(gateway)
+    }
+
+    /// Where agents attach.
+    pub fn agents_addr(&self) -> SocketAddr {
+        self.agents_addr
+    }
+
+    /// Where callers call.
+    pub fn callers_addr(&self) -> SocketAddr {
+        self.callers_addr
+    }
+
+    /// Leaves in order: not ready → settling time → agents are told and none is taken in → calls finish → sessions end.
+    /// What is left after the grace is cut.
+    pub async fn drain(self) -> Drained {
+        self.phase.send_replace(Phase::Settling);
+        self.health.set_service_status("", ServingStatus::NotServing).await;
+        sleep(self.settle).await;
+        self.phase.send_replace(Phase::Draining);
+        info!(grace = ?self.grace, "gateway drains");
+        let deadline = Instant::now() + self.grace;
+        let mut outcome = Drained::Clean;
+        // In this order: a session must outlive the calls that it carries, a connection its sessions.
+        for tasks in [&self.callers, &self.sessions, &self.agents] {
+            let left = deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS);
+            outcome = worse(outcome, tasks.finish(left).await);
+        }
+        match outcome {
+            Drained::Clean => info!("gateway drained"),
+            Drained::Cut(tasks) => {
+                warn!(tasks, "gateway drained: the grace was over and what was left is cut")
+            }
+        }
+        outcome
+    }
+
+    fn serve_callers(
+        &self,
+        config: &Config,
+        listener: TcpListener,
+        store: &Arc<dyn Store>,
+        directory: &Arc<dyn Directory>,
+    ) -> Result<(), Error> {
+        let local = Local::new(store, directory, self.health.clone())?;
+        let bounds = (config.deadlines, config.limits);
+        let stack = callers::stack(store, directory, local, bounds, &self.callers);
+        let entrance = Entrance {
+            name: "callers",
+            tls: config.callers_tls.clone(),
+            bounds: Bounds {
+                handshakes: config.handshakes,
+                streams: config.tunnel.max_streams,
+                window: config.tunnel.window,
+            },
+            service: service_fn(move |request| web::callers(request, stack.clone())),
+            tasks: self.callers.clone(),
+        };
+        self.callers.spawn(entrance.run(listener));
+        Ok(())
+    }
+
+    fn serve_agents(
+        &self,
+        config: Config,
+        listener: TcpListener,
+        store: Arc<dyn Store>,
+        directory: Arc<dyn Directory>,
+        watch: Watch,
+    ) {
+        let bounds =
+            Bounds { handshakes: config.handshakes, streams: OUTER_STREAMS, window: config.tunnel.window };
+        let settings = attach::Settings {
+            gateway: config.name,
+            tunnel: config.tunnel,
+            sessions: config.sessions,
+            greetings: config.handshakes,
+            grace: config.grace,
+        };
+        let attach = Attach::new(settings, store, directory, watch.clone(), &self.sessions);
+        let routes = Routes::new(TunnelServer::new(attach)).prepare();
+        let grpc = tunnel::Service::new(routes.map_request(|request: http::Request<Body>| request));
+        let entrance = Entrance {
+            name: "agents",
+            tls: config.agents_tls,
+            bounds,
+            service: service_fn(move |request| web::agents(request, grpc.clone(), watch.clone())),
+            tasks: self.agents.clone(),
+        };
+        self.agents.spawn(entrance.run(listener));
+    }
+}
+
+fn worse(one: Drained, other: Drained) -> Drained {
+    match (one, other) {
+        (Drained::Cut(one), Drained::Cut(other)) => Drained::Cut(one + other),
+        (Drained::Cut(one), Drained::Clean) | (Drained::Clean, Drained::Cut(one)) => Drained::Cut(one),
+        (Drained::Clean, Drained::Clean) => Drained::Clean,
+    }
+}
+
+/// A connection of an agent carries one session, one that replaces it, and a health check.
+const OUTER_STREAMS: u32 = 8;
+
+/// For what has only to say goodbye, also when the calls took all of the grace.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Takes connections in: TLS, then HTTP/1.1 or HTTP/2 by what the peer negotiated.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use crate::egress::serve::ServerTls;
+use crate::ops::Tasks;
+use crate::tunnel::Body;
+
+/// A listener and what it serves.
+pub(super) struct Entrance<S> {
+    /// For logs.
+    pub(super) name: &'static str,
+    pub(super) tls: ServerTls,
+    pub(super) bounds: Bounds,
+    pub(super) service: S,
+    /// Connections run here; a drain ends them gracefully.
+    pub(super) tasks: Tasks,
+}
+
+/// What a peer can make the gateway hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Connections whose TLS handshake is not over.
+    pub(super) handshakes: usize,
+    /// Streams of one HTTP/2 connection.
+    pub(super) streams: u32,
+    /// Bytes in flight on one HTTP/2 stream towards the gateway.
+    pub(super) window: u32,
+}
+
+impl<S> Entrance<S>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+{
+    /// Accepts until its tasks drain.
+    pub(super) async fn run(self, listener: TcpListener) {
+        let handshakes = Arc::new(Semaphore::new(self.bounds.handshakes));
+        let tasks = self.tasks.clone();
+        let entrance = Arc::new(self);
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((tcp, _)) => entrance.take(tcp, &handshakes),
+                    Err(error) => entrance.pause(&error).await,
+                },
+                () = tasks.draining() => return,
+            }
+        }
+    }
+
+    /// Serves in a task of its own, so that a slow handshake holds up nobody.
+    fn take(self: &Arc<Self>, tcp: TcpStream, handshakes: &Arc<Semaphore>) {
+        // Closing at once tells a peer to come again; a queue would only hide the storm.
+        let Ok(place) = Arc::clone(handshakes).try_acquire_owned() else {
+            return debug!(listener = self.name, "too many handshakes: a connection is refused");
+        };
+        let own = Arc::clone(self);
+        self.tasks.spawn(async move { own.serve(tcp, place).await });
+    }
+
+    async fn serve(&self, tcp: TcpStream, place: OwnedSemaphorePermit) {
+        // Small frames must not wait for an acknowledgement.
+        if let Err(error) = tcp.set_nodelay(true) {
+            return debug!(listener = self.name, %error, "a connection ended at once");
+        }
+        let stream = match timeout(HANDSHAKE, self.tls.acceptor().accept(tcp)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return debug!(listener = self.name, %error, "a TLS handshake failed"),
+            Err(_) => {
+                return debug!(listener = self.name, limit = ?HANDSHAKE, "a TLS handshake took too long");
+            }
+        };
+        drop(place);
+        let server = self.server();
+        let mut connection = pin!(server.serve_connection(TokioIo::new(stream), self.service.clone()));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.tasks.draining() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(listener = self.name, %error, "a connection ended");
+        }
+    }
+
+    fn server(&self) -> auto::Builder<Tasks> {
+        let mut server = auto::Builder::new(self.tasks.clone());
+        server.http1().timer(TokioTimer::new()).header_read_timeout(HANDSHAKE).max_buf_size(HEADERS as usize);
+        server
+            .http2()
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(self.bounds.window)
+            // The largest there is: one stalled stream must not starve the others. Streams × window bounds the memory.
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_concurrent_streams(self.bounds.streams)
+            .max_frame_size(FRAME)
+            .max_header_list_size(HEADERS)
+            // A caller that gives up many calls at once is no attacker; the default of 20 would end its connection.
+            .max_pending_accept_reset_streams(self.bounds.streams as usize)
+            // It counts over the connection's life, and callers keep theirs for weeks.
+            .max_local_error_reset_streams(LIFETIME_RESETS)
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING);
+        server
+    }
+
+    /// Out of descriptors, most often: accepting again at once would only spin.
+    async fn pause(&self, error: &std::io::Error) {
+        warn!(listener = self.name, %error, "a connection cannot be accepted");
+        sleep(PAUSE).await;
+    }
+}
+
+/// For the whole TLS handshake, and for the header of an HTTP/1.1 request.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A peer that is silent for two of these is gone.
+const PING: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(100);
+/// As in the tunnel: small frames cost more than they please.
+const FRAME: u32 = 64 * 1024;
+const HEADERS: u32 = 32 * 1024;
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+const LIFETIME_RESETS: usize = 1_000_000;

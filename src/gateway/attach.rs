@@ -1,0 +1,170 @@
+//! Takes in agents: checks the key, greets, and keeps the session in the directory for as long as it lasts.
+
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::{Code, Request, Response, Status, Streaming};
+use uuid::Uuid;
+
+use self::session::Attached;
+use super::credentials::{Credentials, KnownAgent};
+use super::directory::Directory;
+use super::phase::{Phase, Watch};
+use super::store::Store;
+use crate::ops::Tasks;
+use crate::proto::tunnel::v1::tunnel_server::Tunnel;
+use crate::proto::tunnel::v1::{AttachRequest, Hello, Limits, Welcome};
+use crate::proto::{Fault, Reason};
+use crate::tunnel::{self, attach};
+
+/// The service that agents attach to.
+#[derive(Clone)]
+pub(super) struct Attach {
+    shared: Arc<Shared>,
+}
+
+/// What every session needs.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) directory: Arc<dyn Directory>,
+    pub(super) credentials: Credentials,
+    pub(super) phase: Watch,
+    pub(super) greetings: Arc<Semaphore>,
+    pub(super) tasks: Tasks,
+}
+
+/// What an operator may choose.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    /// The gateway's name, for logs at both ends.
+    pub(super) gateway: String,
+    /// Of the pipe.
+    pub(super) tunnel: tunnel::Options,
+    /// Sessions of one agent.
+    pub(super) sessions: usize,
+    /// Agents that are between their call and their Hello.
+    pub(super) greetings: usize,
+    /// How long calls may take to finish once the gateway drains.
+    pub(super) grace: Duration,
+}
+
+impl Attach {
+    /// Sessions run as tasks of `tasks`, whose drain ends them.
+    pub(super) fn new(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        directory: Arc<dyn Directory>,
+        phase: Watch,
+        tasks: &Tasks,
+    ) -> Self {
+        let credentials = Credentials::new(Arc::clone(&store));
+        let greetings = Arc::new(Semaphore::new(settings.greetings));
+        let tasks = tasks.clone();
+        let shared = Shared { settings, store, directory, credentials, phase, greetings, tasks };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+#[tonic::async_trait]
+impl Tunnel for Attach {
+    type AttachStream = attach::Responses;
+
+    async fn attach(
+        &self,
+        request: Request<Streaming<AttachRequest>>,
+    ) -> Result<Response<Self::AttachStream>, Status> {
+        self.shared.refuse_while_draining()?;
+        let _place = self.shared.place_to_greet()?;
+        // Before the key is looked up: one that is revoked meanwhile is then noticed as a change.
+        let changes = self.shared.store.changes();
+        let known = self.shared.credentials.agent(request.metadata().as_ref()).await?;
+        let (hello, opening) = attach::greet(request.into_inner()).await?;
+        check(&hello)?;
+        self.shared.refuse_when_full(&known)?;
+        let id = Uuid::new_v4().to_string();
+        let (pipe, control, responses) = opening.welcome(self.shared.welcome(&known, &id));
+        let attached = Attached { shared: Arc::clone(&self.shared), known, hello, id, control, changes };
+        // The pipe moves only once tonic has the response stream, so its handshake cannot be awaited here.
+        self.shared.tasks.spawn(attached.run(pipe));
+        Ok(Response::new(responses))
+    }
+}
+
+impl Shared {
+    fn refuse_while_draining(&self) -> Result<(), Fault> {
+        match self.phase.now() {
+            Phase::Ready | Phase::Settling => Ok(()),
+            Phase::Draining => {
+                let message = "this gateway is shutting down; attach again";
+                Err(Fault::new(Code::Unavailable, Reason::Draining, message).retry_after(RETRY))
+            }
+        }
+    }
+
+    /// Bounds who has called but not said Hello, so that a storm of reconnects is shed and not queued.
+    fn place_to_greet(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        Arc::clone(&self.greetings).try_acquire_owned().map_err(|_| {
+            let limit = self.settings.greetings;
+            busy(format!("{limit} agents are attaching right now, which is the most"), limit)
+        })
+    }
+
+    fn refuse_when_full(&self, known: &KnownAgent) -> Result<(), Fault> {
+        let limit = self.settings.sessions;
+        if self.directory.sessions(&known.agent).len() < limit {
+            return Ok(());
+        }
+        Err(busy(format!("the agent has {limit} sessions, which is the most"), limit))
+    }
+
+    fn welcome(&self, known: &KnownAgent, session: &str) -> Welcome {
+        let others = u32::try_from(self.directory.sessions(&known.agent).len()).unwrap_or(u32::MAX);
+        let options = &self.settings.tunnel;
+        Welcome {
+            protocol: *attach::PROTOCOL.end(),
+            gateway: self.settings.gateway.clone(),
+            replicas: 1,
+            session: session.to_owned(),
+            limits: Some(Limits { max_streams: options.max_streams, window: options.window }),
+            budget_share_permille: 1000 / others.saturating_add(1),
+            agent: known.agent.agent.to_string(),
+        }
+    }
+}
+
+/// The bounds that the contract states for Hello; what it says ends up in logs and lists.
+fn check(hello: &Hello) -> Result<(), Fault> {
+    let instance = &hello.instance;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if instance.is_empty() || instance.len() > 64 || !instance.bytes().all(plain) {
+        return Err(broken("`Hello.instance` is not 1 to 64 characters of `[A-Za-z0-9-]`"));
+    }
+    if hello.build.chars().count() > 64 || hello.build.chars().any(char::is_control) {
+        return Err(broken("`Hello.build` has more than 64 characters or control characters"));
+    }
+    let short = |text: &String| text.chars().count() <= 63;
+    if hello.labels.len() > 16 || !hello.labels.iter().all(|(key, value)| short(key) && short(value)) {
+        return Err(broken("`Hello.labels` has more than 16 labels or one with more than 63 characters"));
+    }
+    Ok(())
+}
+
+fn broken(message: &str) -> Fault {
+    Fault::new(Code::InvalidArgument, Reason::ProtocolError, message)
+}
+
+fn busy(message: String, limit: usize) -> Fault {
+    Fault::new(Code::ResourceExhausted, Reason::Busy, message)
+        .with("limit", limit.to_string())
+        .retry_after(RETRY)
+}
+
+/// Long enough for a balancer or a slot to change.
+const RETRY: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+use std::convert::Infallible;
+
+use tokio::io::duplex;
+use tonic::service::Routes;
+use tower::service_fn;
+
+use super::*;
+use crate::gateway::directory::{self, Memory, Session};
+use crate::gateway::fake;
+use crate::gateway::phase::phase;
+use crate::ops::Key;
+use crate::proto::tunnel::v1::tunnel_server::TunnelServer;
+use crate::tunnel::Body;
+use crate::tunnel::attach::{AgentPipe, Attached};
+
+#[tokio::test(start_paused = true)]
+async fn an_attached_agent_is_in_the_directory_and_takes_calls_until_it_leaves() {
+    let house = House::new();
+    let key = house.store.agent_key("acme", "a");
+    let attached = house.dial(&key, "one").await.expect("welcome");
+    assert_eq!((attached.welcome.agent.as_str(), attached.welcome.gateway.as_str()), ("a", "test"));
+    assert_eq!(attached.welcome.limits.expect("limits").window, 1 << 20);
+    let tasks = Tasks::new();
+    serve(attached.pipe, &tasks);
+    house.until(1).await;
+    let request = http::Request::post("/x").body(Body::empty()).expect("a request");
+    let answer = house.sessions()[0].upstream.send(request).await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    tasks.cut();
+    house.until(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_key_is_refused() {
+    let house = House::new();
+    house.store.agent_key("acme", "a");
+    let refusal = house.dial(&Key::generate().expect("entropy"), "one").await.expect_err("refused");
+    assert_eq!((refusal.code(), reason(&refusal)), (Code::Unauthenticated, Reason::CredentialInvalid));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_key_ends_its_sessions_and_no_others() {
+    let house = House::new();
+    let (revoked, kept) = (house.store.agent_key("acme", "a"), house.store.agent_key("acme", "a"));
+    let tasks = Tasks::new();
+    serve(house.dial(&revoked, "one").await.expect("welcome").pipe, &tasks);
+    serve(house.dial(&kept, "two").await.expect("welcome").pipe, &tasks);
+    house.until(2).await;
+    house.store.revoke(&revoked);
+    house.until(1).await;
+    assert_eq!(house.sessions()[0].instance, "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_drains_gets_nothing_new() {
+    let house = House::new();
+    let key = house.store.agent_key("acme", "a");
+    let attached = house.dial(&key, "one").await.expect("welcome");
+    house.until(1).await;
+    attached.control.draining("an upgrade");
+    until(|| house.sessions()[0].is_draining()).await;
+    assert!(directory::choose(&house.sessions(), 0).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draining_gateway_tells_its_agents_and_takes_no_more() {
+    let house = House::new();
+    let key = house.store.agent_key("acme", "a");
+    let Attached { mut control, pipe, .. } = house.dial(&key, "one").await.expect("welcome");
+    // A word is heard where the pipe is read.
+    let tasks = Tasks::new();
+    serve(pipe, &tasks);
+    house.until(1).await;
+    house.phase.send_replace(Phase::Draining);
+    assert_eq!(control.drained().await.grace_ms, 20_000);
+    let refusal = house.dial(&key, "two").await.expect_err("refused");
+    assert_eq!((refusal.code(), reason(&refusal)), (Code::Unavailable, Reason::Draining));
+    assert_eq!(house.sessions().len(), 1, "calls in flight still run there");
+    house.tasks.begin_drain();
+    house.until(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_has_no_more_sessions_than_it_may() {
+    let house = House::new();
+    let key = house.store.agent_key("acme", "a");
+    let _one = house.dial(&key, "one").await.expect("welcome");
+    let _two = house.dial(&key, "two").await.expect("welcome");
+    house.until(2).await;
+    let refusal = house.dial(&key, "three").await.expect_err("refused");
+    assert_eq!((refusal.code(), reason(&refusal)), (Code::ResourceExhausted, Reason::Busy));
+    let other = house.store.agent_key("acme", "b");
+    assert!(house.dial(&other, "four").await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn agents_beyond_the_greetings_are_shed_with_a_delay() {
+    let house = House::new();
+    let key = house.store.agent_key("acme", "a");
+    let place = Arc::clone(&house.attach.shared.greetings).acquire_many_owned(4).await.expect("places");
+    let refusal = house.dial(&key, "one").await.expect_err("refused");
+    assert_eq!((refusal.code(), reason(&refusal)), (Code::ResourceExhausted, Reason::Busy));
+    assert!(tonic_types::StatusExt::get_details_retry_info(&refusal).is_some());
+    drop(place);
+    assert!(house.dial(&key, "one").await.is_ok());
+}
+
+#[test]
+fn a_hello_beyond_the_contracts_bounds_is_refused() {
+    let good = Hello { instance: "one".into(), ..Hello::default() };
+    assert!(check(&good).is_ok());
+    let bad = [
+        Hello { instance: String::new(), ..good.clone() },
+        Hello { instance: "a b".into(), ..good.clone() },
+        Hello { instance: "a".repeat(65), ..good.clone() },
+        Hello { build: "1\n2".into(), ..good.clone() },
+        Hello { labels: [("k".into(), "v".repeat(64))].into(), ..good.clone() },
+        Hello { labels: (0..17).map(|n| (n.to_string(), String::new())).collect(), ..good },
+    ];
+    for hello in bad {
+        let fault = check(&hello).expect_err("refused");
+        assert_eq!(fault.reason(), Reason::ProtocolError, "{hello:?}");
+    }
+}
+
+struct House {
+    store: fake::Store,
+    directory: Arc<dyn Directory>,
+    attach: Attach,
+    phase: tokio::sync::watch::Sender<Phase>,
+    tasks: Tasks,
+    wires: Tasks,
+}
+
+impl House {
+    fn new() -> Self {
+        let store = fake::Store::new();
+        let directory: Arc<dyn Directory> = Arc::new(Memory::default());
+        let (phase, watch) = phase();
+        let tasks = Tasks::new();
+        let settings = Settings {
+            gateway: "test".to_owned(),
+            tunnel: tunnel::Options::default(),
+            sessions: 2,
+            greetings: 4,
+            grace: Duration::from_secs(20),
+        };
+        let attach = Attach::new(settings, Arc::new(store.clone()), Arc::clone(&directory), watch, &tasks);
+        Self { store, directory, attach, phase, tasks, wires: Tasks::new() }
+    }
+
+    /// Attaches over a wire of its own.
+    async fn dial(&self, key: &Key, instance: &str) -> Result<Attached, Status> {
+        let (near, far) = duplex(1 << 20);
+        let service = tunnel::Service::new(Routes::new(TunnelServer::new(self.attach.clone())).prepare());
+        let tasks = self.wires.clone();
+        self.wires.spawn(async move {
+            tunnel::serve(far, service, &tunnel::Options::default(), &tasks).await;
+        });
+        let transport = tunnel::channel(near, &tunnel::Options::default(), &self.wires).await?;
+        let hello = Hello {
+            protocol_lowest: 1,
+            protocol_highest: 1,
+            instance: instance.to_owned(),
+            ..Hello::default()
+        };
+        attach::dial(transport, http::Uri::from_static("http://gateway"), key, hello).await
+    }
+
+    fn sessions(&self) -> Vec<Arc<Session>> {
+        self.directory.sessions(&fake::agent_id("acme", "a"))
+    }
+
+    async fn until(&self, sessions: usize) {
+        until(|| self.sessions().len() == sessions).await;
+    }
+}
+
+/// Plays the agent: answers every call with OK.
+fn serve(pipe: AgentPipe, tasks: &Tasks) {
+    let ok = |_: http::Request<Body>| async { Ok::<_, Infallible>(http::Response::new(Body::empty())) };
+    let service = tunnel::Service::new(service_fn(ok));
+    let own = tasks.clone();
+    tasks.spawn(async move {
+        tunnel::serve(pipe, service, &tunnel::Options::default(), &own).await;
+    });
+}
+
+/// Waits in the test's own time.
+async fn until(mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), waiting).await.expect("in time");
+}
+
+fn reason(status: &Status) -> Reason {
+    Reason::of(status).unwrap_or_default()
+}

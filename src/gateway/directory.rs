@@ -1,0 +1,180 @@
+//! Which instances of which agents are attached, and which of them a call goes to.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::name::AgentId;
+
+/// Where sessions are kept: in memory for one gateway, shared for several.
+pub(super) trait Directory: Send + Sync + 'static {
+    /// Adds a session, unless its agent has `most` of them.
+    fn enter(&self, session: Arc<Session>, most: usize) -> Result<(), Full>;
+
+    /// Removes a session; one that is not there is no error.
+    fn leave(&self, session: &Session);
+
+    /// The sessions of an agent, the oldest first.
+    fn sessions(&self, agent: &AgentId) -> Vec<Arc<Session>>;
+}
+
+/// One attached instance.
+pub(super) struct Session {
+    /// Random, for logs at both ends.
+    pub(super) id: String,
+    /// Whose instance it is.
+    pub(super) agent: AgentId,
+    /// The random id of the process.
+    pub(super) instance: String,
+    /// The process's build.
+    pub(super) build: String,
+    /// When it attached.
+    pub(super) since: Instant,
+    /// Takes its calls.
+    pub(super) upstream: Box<dyn Upstream>,
+    draining: AtomicBool,
+}
+
+/// What takes a session's calls.
+pub(super) trait Upstream: Send + Sync + 'static {
+    /// Sends one call. The body of the answer may still run when this is done.
+    fn send(&self, request: http::Request<Body>) -> BoxFuture<'static, Result<http::Response<Body>, Status>>;
+
+    /// Calls whose answer is not over.
+    fn in_flight(&self) -> usize;
+}
+
+/// The agent has as many sessions as it may.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+/// The directory of a gateway that is alone.
+#[derive(Default)]
+pub(super) struct Memory {
+    agents: Mutex<HashMap<AgentId, Vec<Arc<Session>>>>,
+}
+
+impl Session {
+    pub(super) fn new(
+        id: String,
+        agent: AgentId,
+        instance: String,
+        build: String,
+        upstream: Box<dyn Upstream>,
+    ) -> Self {
+        let (since, draining) = (Instant::now(), AtomicBool::new(false));
+        Self { id, agent, instance, build, since, upstream, draining }
+    }
+
+    /// From now on the session gets no new call.
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it gets no new call.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+impl Memory {
+    fn agents(&self) -> MutexGuard<'_, HashMap<AgentId, Vec<Arc<Session>>>> {
+        // Nothing below the lock can leave the map half changed.
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Directory for Memory {
+    fn enter(&self, session: Arc<Session>, most: usize) -> Result<(), Full> {
+        let mut agents = self.agents();
+        let sessions = agents.entry(session.agent.clone()).or_default();
+        if sessions.len() >= most {
+            return Err(Full);
+        }
+        sessions.push(session);
+        Ok(())
+    }
+
+    fn leave(&self, session: &Session) {
+        let mut agents = self.agents();
+        if let Some(sessions) = agents.get_mut(&session.agent) {
+            sessions.retain(|other| other.id != session.id);
+            if sessions.is_empty() {
+                agents.remove(&session.agent);
+            }
+        }
+    }
+
+    fn sessions(&self, agent: &AgentId) -> Vec<Arc<Session>> {
+        self.agents().get(agent).cloned().unwrap_or_default()
+    }
+}
+
+/// The session with the fewest calls in flight that takes new ones.
+///
+/// An instance that dials a second time has doubts about its first session, so only its newest one counts. Among equals
+/// `turn` decides, so that quiet instances share the calls.
+pub(super) fn choose(sessions: &[Arc<Session>], turn: usize) -> Option<&Arc<Session>> {
+    let open: Vec<_> = sessions.iter().filter(|session| !session.is_draining()).collect();
+    let newest = |at: usize| !open[at + 1..].iter().any(|later| later.instance == open[at].instance);
+    let mut open: Vec<_> = (0..open.len()).filter(|&at| newest(at)).map(|at| open[at]).collect();
+    if !open.is_empty() {
+        let places = open.len();
+        open.rotate_left(turn % places);
+    }
+    open.into_iter().min_by_key(|session| session.upstream.in_flight())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::fake;
+
+    #[test]
+    fn the_least_loaded_instance_is_chosen() {
+        let sessions = [fake::session("one", 3), fake::session("two", 1), fake::session("three", 2)];
+        for turn in 0..5 {
+            assert_eq!(choose(&sessions, turn).expect("one").instance, "two");
+        }
+    }
+
+    #[test]
+    fn equals_take_turns() {
+        let sessions = [fake::session("one", 0), fake::session("two", 0)];
+        assert_eq!(choose(&sessions, 0).expect("one").instance, "one");
+        assert_eq!(choose(&sessions, 1).expect("one").instance, "two");
+    }
+
+    #[test]
+    fn a_draining_session_gets_nothing_new() {
+        let sessions = [fake::session("one", 0), fake::session("two", 9)];
+        sessions[0].drain();
+        assert_eq!(choose(&sessions, 0).expect("one").instance, "two");
+        sessions[1].drain();
+        assert!(choose(&sessions, 0).is_none());
+    }
+
+    #[test]
+    fn the_second_session_of_an_instance_takes_over_from_the_first() {
+        let sessions = [fake::session("one", 0), fake::session("one", 5)];
+        assert_eq!(choose(&sessions, 0).expect("one").id, sessions[1].id);
+        sessions[1].drain();
+        assert_eq!(choose(&sessions, 0).expect("one").id, sessions[0].id);
+    }
+
+    #[test]
+    fn an_agent_has_at_most_so_many_sessions() {
+        let directory = Memory::default();
+        let (first, second) = (fake::session("one", 0), fake::session("two", 0));
+        assert_eq!(directory.enter(first.clone(), 1), Ok(()));
+        assert_eq!(directory.enter(second.clone(), 1), Err(Full));
+        directory.leave(&first);
+        assert_eq!(directory.enter(second.clone(), 1), Ok(()));
+        assert_eq!(directory.sessions(&second.agent).len(), 1);
+    }
+}

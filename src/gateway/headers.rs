@@ -1,0 +1,139 @@
+//! Which headers cross the gateway, in either direction. What is not named here does not.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use prost::Message as _;
+use secrecy::ExposeSecret as _;
+use tonic::Code;
+use tonic::body::Body;
+
+use super::name::Name;
+use super::store::{Caller, Held};
+use crate::proto::tunnel::v1::HeldConnection;
+use crate::proto::{Fault, Reason};
+
+/// What a caller says about where its call shall go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Destination {
+    /// `gitproxy-agent`.
+    pub(super) agent: Option<Name>,
+    /// `gitproxy-connection`.
+    pub(super) connection: Option<Name>,
+}
+
+impl Destination {
+    /// Reads the two reserved headers that a caller may send.
+    ///
+    /// # Errors
+    /// HEADER_RESERVED for every other `gitproxy-*` header, for one sent twice, and for a value that is no name.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Fault> {
+        let stranger =
+            headers.keys().find(|name| reserved(name) && !matches!(name.as_str(), AGENT | CONNECTION));
+        if let Some(name) = stranger {
+            return Err(refused(name.as_str(), "may be set by gitproxy only; remove it"));
+        }
+        Ok(Self { agent: name(headers, AGENT)?, connection: name(headers, CONNECTION)? })
+    }
+}
+
+/// The caller's headers that travel to the agent.
+pub(super) fn forwarded(headers: &HeaderMap) -> HeaderMap {
+    kept(headers, |name, value| match name.as_str() {
+        "content-type" | "user-agent" | "traceparent" | "tracestate" | "idempotency-key" => true,
+        "te" => value.as_bytes() == b"trailers",
+        name => name.starts_with("grpc-"),
+    })
+}
+
+/// Adds who calls, for the agent's policy and audit.
+pub(super) fn sign(headers: &mut HeaderMap, caller: &Caller) {
+    headers.insert(TENANT, plain(&caller.tenant));
+    headers.insert(CALLER, plain(&caller.name));
+}
+
+/// Names the connection that the call is for.
+pub(super) fn direct(headers: &mut HeaderMap, connection: &Name) {
+    headers.insert(CONNECTION, plain(connection));
+}
+
+/// Hands over a connection that the cloud holds, secret included.
+pub(super) fn entrust(headers: &mut HeaderMap, held: Held) {
+    let message = HeldConnection {
+        name: held.name.to_string(),
+        url: held.url,
+        user: held.user,
+        token: held.token.expose_secret().to_owned(),
+        projects: held.projects,
+        auth: held.auth.as_str().to_owned(),
+    };
+    let text = STANDARD.encode(message.encode_to_vec());
+    let mut value = HeaderValue::try_from(text).expect("base64 is plain ASCII");
+    // So that neither a log nor HPACK's table keeps it.
+    value.set_sensitive(true);
+    headers.insert(HELD, value);
+}
+
+/// Keeps of an agent's answer what callers may see, in headers and trailers.
+pub(super) fn returned(answer: http::Response<Body>) -> http::Response<Body> {
+    use http_body_util::BodyExt as _;
+
+    let (mut parts, body) = answer.into_parts();
+    parts.headers = kept(&parts.headers, |name, _| visible(name));
+    let body = body.map_frame(|frame| match frame.into_trailers() {
+        Ok(trailers) => http_body::Frame::trailers(kept(&trailers, |name, _| visible(name))),
+        Err(data) => data,
+    });
+    http::Response::from_parts(parts, Body::new(body))
+}
+
+fn visible(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name == "content-type" || name.starts_with("grpc-") || name.starts_with(RESERVED)
+}
+
+fn kept(headers: &HeaderMap, keep: impl Fn(&HeaderName, &HeaderValue) -> bool) -> HeaderMap {
+    let pairs = headers.iter().filter(|(name, value)| keep(name, value));
+    // Appends, where a name comes twice.
+    let mut found = HeaderMap::new();
+    pairs.for_each(|(name, value)| {
+        found.append(name.clone(), value.clone());
+    });
+    found
+}
+
+fn reserved(name: &HeaderName) -> bool {
+    name.as_str().starts_with(RESERVED)
+}
+
+fn name(headers: &HeaderMap, header: &'static str) -> Result<Option<Name>, Fault> {
+    let mut values = headers.get_all(header).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(refused(header, "was sent more than once"));
+    }
+    match Name::parse(value.to_str().unwrap_or_default()) {
+        Ok(name) => Ok(Some(name)),
+        Err(malformed) => Err(refused(header, &malformed.to_string())),
+    }
+}
+
+fn refused(header: &str, problem: &str) -> Fault {
+    Fault::new(Code::InvalidArgument, Reason::HeaderReserved, format!("the header `{header}` {problem}"))
+        .with("header", header)
+}
+
+fn plain(name: &Name) -> HeaderValue {
+    HeaderValue::from_str(name.as_str()).expect("a name is plain ASCII")
+}
+
+/// Every name with this prefix is gitproxy's.
+const RESERVED: &str = "gitproxy-";
+pub(super) const AGENT: &str = "gitproxy-agent";
+pub(super) const CONNECTION: &str = "gitproxy-connection";
+const TENANT: &str = "gitproxy-tenant";
+const CALLER: &str = "gitproxy-caller";
+const HELD: &str = "gitproxy-connection-bin";
+
+#[cfg(test)]
+mod tests;
