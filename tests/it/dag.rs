@@ -1,7 +1,7 @@
 //! The dependency DAG: an import that ARCHITECTURE does not allow fails here, however it is written.
 //!
-//! The checker is a function over files, so that the tests can show it each trick. What it cannot see: a path that a
-//! macro of another crate puts together. `crate::$name` is refused for that reason.
+//! The checker is a function over files, so that the tests can show it each trick. What it cannot see is a path whose
+//! parts a macro puts together, so `crate::$name` is refused; an import that one macro hands to another is not found.
 
 mod arrows;
 mod scan;
@@ -90,7 +90,9 @@ fn fault(place: &Place, path: &str, item: &Item) -> Option<String> {
         What::ExternCrate => Some("`extern crate` could give the crate's root another name".to_owned()),
         What::PathAttribute => Some("`#[path]` puts a file where its path does not say".to_owned()),
         What::Include => Some("`include!` puts a file where its path does not say".to_owned()),
-        What::MacroPath => Some("`crate::$…` leads where only the macro's callers know".to_owned()),
+        What::MacroPath => {
+            Some("a path from the root through `$…` leads where only the macro's callers know".to_owned())
+        }
         What::Path { written, inline, publicity } => {
             let target = resolve(place, inline, written)?;
             judge(place, path, &target, *publicity)

@@ -24,7 +24,7 @@ pub(super) enum What {
     PathAttribute,
     /// `include!` of something that the build did not make.
     Include,
-    /// `crate::$name`: where it leads is known only to the macro's callers.
+    /// `crate::$name` or `super::$name`: where it leads is known only to the macro's callers.
     MacroPath,
 }
 
@@ -74,7 +74,6 @@ impl Scan {
                 "use" => self.import(tokens, at),
                 "mod" => self.module(rest),
                 "extern" if word(rest, 1) == "crate" => self.add(rest, What::ExternCrate, 2),
-                "include" if is_punct(rest, 1, '!') => self.include(rest),
                 _ => self.path(rest),
             },
             TokenTree::Punct(_) | TokenTree::Literal(_) => 1,
@@ -98,12 +97,15 @@ impl Scan {
         while is_colons(rest, used) {
             match rest.get(used + 2) {
                 Some(TokenTree::Ident(_)) => written.push(word(rest, used + 2)),
-                Some(TokenTree::Punct(punct)) if punct.as_char() == '$' && written == ["crate"] => {
+                Some(TokenTree::Punct(punct)) if punct.as_char() == '$' && is_root(&written) => {
                     return self.add(rest, What::MacroPath, used + 3);
                 }
                 Some(_) | None => break,
             }
             used += 3;
+        }
+        if written.last().is_some_and(|last| last == "include") && is_punct(rest, used, '!') {
+            self.include(&rest[used..]);
         }
         if written.len() > 1 {
             self.add_path(rest, written, Publicity::Named);
@@ -139,9 +141,12 @@ impl Scan {
                 TokenTree::Ident(_) if word(branch, at) == "as" => break,
                 TokenTree::Ident(_) => written.push(word(branch, at)),
                 TokenTree::Punct(punct) if punct.as_char() == '*' => written.push("*".to_owned()),
-                TokenTree::Punct(punct) if punct.as_char() == '$' => {
-                    self.add(branch, What::MacroPath, 0);
-                    return;
+                TokenTree::Punct(punct) if punct.as_char() == '$' && word(branch, at + 1) != "crate" => {
+                    if is_root(&written) {
+                        self.add(branch, What::MacroPath, 0);
+                        return;
+                    }
+                    break;
                 }
                 TokenTree::Punct(_) | TokenTree::Group(_) | TokenTree::Literal(_) => {}
             }
@@ -183,10 +188,18 @@ impl Scan {
         }
     }
 
-    fn include(&mut self, rest: &[TokenTree]) -> usize {
-        let made = rest.get(2).is_some_and(|argument| argument.to_string().contains("OUT_DIR"));
-        if made { 3 } else { self.add(rest, What::Include, 3) }
+    /// `include!`, from its `!` on; what the build made has no path in this repository.
+    fn include(&mut self, rest: &[TokenTree]) {
+        let made = rest.get(1).is_some_and(|argument| argument.to_string().contains("OUT_DIR"));
+        if !made {
+            self.add(rest, What::Include, 0);
+        }
     }
+}
+
+/// Whether a path that begins so does not yet name a module; what follows decides.
+fn is_root(written: &[String]) -> bool {
+    written.iter().all(|step| matches!(step.as_str(), "crate" | "gitproxy" | "self" | "super"))
 }
 
 /// The identifier at `at` without its `r#`; empty when there is none.

@@ -92,6 +92,17 @@ fn a_path_inside_a_macro_is_found() {
         "macro_rules! m { ($n:ident) => { use crate::$n; } }",
         "only the macro's callers know",
     );
+    refused(
+        "src/proto.rs",
+        "macro_rules! m { ($n:ident) => { super::$n::f() } }",
+        "only the macro's callers know",
+    );
+    refused(
+        "src/proto.rs",
+        "macro_rules! m { () => { use $crate::ops::Tasks; } }",
+        "proto may not import ops",
+    );
+    allowed("src/egress.rs", "macro_rules! m { ($n:ident) => { use $crate::ops::$n; crate::ops::$n::f() } }");
     refused("src/proto.rs", "#[cfg_attr(test, derive(crate::ops::D))] struct S;", "proto may not import ops");
 }
 
@@ -144,6 +155,7 @@ fn a_file_that_hides_where_it_belongs_is_found() {
     refused("src/ops.rs", "#[path = \"agent/link.rs\"] mod link;", "`#[path]`");
     refused("src/ops.rs", "#[cfg_attr(unix, path = \"agent/link.rs\")] mod link;", "`#[path]`");
     refused("src/ops.rs", "include!(\"agent/link.rs\");", "`include!`");
+    refused("src/ops.rs", "std::include!(\"agent/link.rs\");", "`include!`");
     allowed("src/proto/methods.rs", "include!(concat!(env!(\"OUT_DIR\"), \"/methods.rs\"));");
     refused("src/ops/mod.rs", "", "no rule knows this place");
     refused("src/other.rs", "", "no rule knows this place");
