@@ -11,6 +11,7 @@ use gitproxy::ops::Tasks;
 use gitproxy::tunnel::Options;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use super::echo::{Caller, Echo, MADE, UNARY, text};
 use super::ends::{Carrier, agent_end, gateway_end};
@@ -29,7 +30,8 @@ async fn stalled_readers_slow_nobody_and_memory_is_bounded_over_a_socket_pair() 
 async fn play(test: &str, carrier: Carrier) {
     match part() {
         None => {
-            let status = this_binary(test, GATEWAY).status().await.expect("this binary again");
+            let mut gateway = this_binary(test, GATEWAY).spawn().expect("this binary again");
+            let status = timeout(LONGEST, gateway.wait()).await.expect("calls hang").expect("a child");
             assert!(status.success(), "the gateway's process failed; its output is above");
         }
         Some(part) if part == GATEWAY => measure(test, carrier).await,
@@ -139,5 +141,7 @@ const ROUNDS: usize = 5;
 const CALLS: usize = 300;
 /// After so many answers with the same count nothing is under way.
 const STEADY: usize = 50;
+/// A starved tunnel shows as a hang, which must not become the test's own.
+const LONGEST: Duration = Duration::from_secs(120);
 const PART: &str = "GITPROXY_TEST_STALLED_PART";
 const GATEWAY: &str = "gateway";
