@@ -2,46 +2,37 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use gitproxy::ops::Key;
 
 use crate::house::{self, House};
 
 /// The lines, with a word before each block. Each command begins its line with `grpcurl `.
 pub(crate) fn lines(house: &House) -> String {
-    let ca = house.ca().to_string_lossy();
-    let gateway = format!("-cacert {}", quoted(&ca));
-    let mut text =
-        "Everything still runs. These lines are ready for another shell; the tokens in them are this \
-                    run's own, and worthless after it.\n"
-            .to_owned();
-    block(
-        &mut text,
-        "The gateway, as the cloud service:",
-        &gateway,
-        &house::bearer(house.caller()),
-        house.gateway(),
-    );
-    if let Some((address, token)) = house.debug() {
-        block(
-            &mut text,
-            "The agent's debug listener, as its operator:",
-            "-plaintext",
-            &house::bearer(token),
-            address,
-        );
+    let cloud = format!("-cacert {} {}", quoted(&house.ca().to_string_lossy()), header(house.caller()));
+    let mut text = PREFACE.to_owned();
+    block(&mut text, "The gateway, as the cloud service:", &cloud, house.gateway());
+    if let Some(token) = house.debug_token() {
+        let operator = format!("-plaintext {}", header(token));
+        block(&mut text, "The agent's debug listener, as its operator:", &operator, house.debug());
     }
     text
 }
 
-fn block(text: &mut String, title: &str, trust: &str, bearer: &str, address: std::net::SocketAddr) {
-    let head = format!("grpcurl {trust} -H 'authorization: {bearer}'");
+fn block(text: &mut String, title: &str, flags: &str, address: SocketAddr) {
     // Writing to a String cannot fail.
     let _ = write!(
         text,
         "\n{title}\n\
-         {head} {address} list\n\
-         {head} {address} describe gitproxy.scm.v1.Repos\n\
-         {head} -d '{{\"project\": \"SHOP\"}}' {address} gitproxy.scm.v1.Repos/ListRepos\n"
+         grpcurl {flags} {address} list\n\
+         grpcurl {flags} {address} describe gitproxy.scm.v1.Repos\n\
+         grpcurl {flags} -d '{{\"project\": \"SHOP\"}}' {address} gitproxy.scm.v1.Repos/ListRepos\n"
     );
+}
+
+fn header(key: &Key) -> String {
+    format!("-H 'authorization: {}'", house::bearer(key))
 }
 
 /// The text as one word of a shell.
@@ -52,3 +43,8 @@ pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
     }
     format!("'{}'", text.replace('\'', r"'\''")).into()
 }
+
+const PREFACE: &str = "\
+Everything still runs. These lines are ready for another shell; the tokens in them
+were made for this run, are shown on purpose, and are worthless after it.
+";

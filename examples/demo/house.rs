@@ -49,6 +49,7 @@ struct CloudSide {
 struct CustomerSide {
     agent: Agent,
     tasks: Tasks,
+    debug: SocketAddr,
 }
 
 impl House {
@@ -85,10 +86,14 @@ impl House {
         &self.cloud.caller
     }
 
-    /// Where the agent's debug listener is, and its token.
-    pub(crate) fn debug(&self) -> Option<(SocketAddr, &Key)> {
-        let agent = &self.customer.agent;
-        agent.debug_addr().zip(agent.debug_token())
+    /// Where the agent's debug listener is.
+    pub(crate) fn debug(&self) -> SocketAddr {
+        self.customer.debug
+    }
+
+    /// What the debug listener wants; an agent without one has no token.
+    pub(crate) fn debug_token(&self) -> Option<&Key> {
+        self.customer.agent.debug_token()
     }
 
     /// Drains the agent, then the gateway, so that neither leaves the other with a call.
@@ -175,8 +180,8 @@ async fn agent(folder: &Path, sim: &Sim, cloud: &CloudSide) -> Made<CustomerSide
     if timeout(PATIENCE, agent.attached()).await.is_err() {
         bail!("not attached after {PATIENCE:?}: {}", *agent.state().borrow());
     }
-    let told = agent.state().borrow().to_string();
-    Ok((CustomerSide { agent, tasks }, told))
+    let debug = agent.debug_addr().context("no debug listener")?;
+    Ok((CustomerSide { agent, tasks, debug }, format!("attached; debug listener at {debug}")))
 }
 
 /// The agent's one connection; its token is in a file, as an operator would have it.
