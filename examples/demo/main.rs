@@ -97,7 +97,7 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     };
     let done = tokio::select! {
         done = work(&house, &mut report) => done,
-        () = signals.stop() => Err(Stopped),
+        () = signals.stop() => Err(report.interrupted()),
     };
     report.print();
     if done.is_ok() {
@@ -106,7 +106,7 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     house.stop().await?;
     match done {
         Ok(()) => Ok(()),
-        Err(Stopped) => bail!("the job was not finished; --log info tells more"),
+        Err(Stopped) => bail!("the job is not done; --log info tells more"),
     }
 }
 

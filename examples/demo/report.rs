@@ -53,6 +53,13 @@ impl Report {
         made
     }
 
+    /// Keeps that somebody asked to stop before the job was done.
+    pub(crate) fn interrupted(&mut self) -> Stopped {
+        let (took, detail) = (Duration::ZERO, "somebody asked to stop before it was done".to_owned());
+        self.rows.push(Row { step: "finish the job", took, result: Outcome::Failed, detail });
+        Stopped
+    }
+
     /// Prints the table.
     pub(crate) fn print(&self) {
         say(format!("\n{self}"));
@@ -68,10 +75,9 @@ impl fmt::Display for Report {
             writeln!(f, "{step:<wide$}  {:>8}  {result:<6}  {detail}", time(*took))?;
         }
         writeln!(f, "{}", "─".repeat(wide + 60))?;
-        let failed = self.rows.iter().filter(|row| row.result == Outcome::Failed).count();
-        let all = self.rows.len();
-        let verdict = if failed == 0 { "all ok".to_owned() } else { format!("{failed} failed") };
-        write!(f, "{:<wide$}  {:>8}  {verdict}", format!("{all} steps"), time(self.begun.elapsed()))
+        let failed = self.rows.iter().any(|row| row.result == Outcome::Failed);
+        let verdict = if failed { Outcome::Failed } else { Outcome::Ok };
+        write!(f, "{:<wide$}  {:>8}  {verdict}", "all of it", time(self.begun.elapsed()))
     }
 }
 

@@ -38,7 +38,8 @@ async fn the_demo_does_its_job_and_leaves_the_commit_for_git_to_clone() {
 #[tokio::test]
 async fn every_grpcurl_line_works_in_another_shell_and_ctrl_c_ends_the_demo_cleanly() {
     let (mut child, mut stdout) = start(&mut demo(&[]));
-    let lines = grpcurl_lines(&mut stdout).await;
+    let said = said_until(&mut stdout, "Ctrl-C").await;
+    let lines: Vec<_> = said.iter().filter(|line| line.starts_with("grpcurl ")).collect();
     assert_eq!(lines.len(), 6, "{lines:#?}");
     for asked in ["list", "describe gitproxy.scm.v1.Repos", "gitproxy.scm.v1.Repos/ListRepos"] {
         assert_eq!(lines.iter().filter(|line| line.ends_with(asked)).count(), 2, "{asked} in {lines:#?}");
@@ -49,10 +50,16 @@ async fn every_grpcurl_line_works_in_another_shell_and_ctrl_c_ends_the_demo_clea
             assert!(done.status.success() && !done.stdout.is_empty(), "{line}\n{}", text(&done));
         }
     }
-    let pid = child.id().expect("it still runs");
-    assert!(finish(&mut shell(&format!("kill -INT {pid}"))).await.status.success());
-    let status = timeout(LIMIT, child.wait()).await.expect("it ends in time").expect("a status");
-    assert!(status.success(), "{status}");
+    assert_eq!(interrupt(&mut child).await, Some(0));
+}
+
+#[tokio::test]
+async fn an_interrupted_job_ends_with_a_table_and_is_no_success() {
+    let (mut child, mut stdout) = start(&mut demo(&["--once"]));
+    said_until(&mut stdout, "Waiting for the build").await;
+    let code = interrupt(&mut child).await;
+    said_until(&mut stdout, "finish the job").await;
+    assert_eq!(code, Some(1));
 }
 
 #[tokio::test]
@@ -79,17 +86,25 @@ fn steps(told: &str) -> Vec<&str> {
     below.take_while(|line| !rule(line)).collect()
 }
 
-/// Reads what the demo says until it only waits for Ctrl-C.
-async fn grpcurl_lines(stdout: &mut Lines<BufReader<ChildStdout>>) -> Vec<String> {
+/// Reads what the demo says, up to a line that begins so.
+async fn said_until(stdout: &mut Lines<BufReader<ChildStdout>>, last: &str) -> Vec<String> {
     let mut lines = Vec::new();
     loop {
-        let line = timeout(LIMIT, stdout.next_line()).await.expect("it says something in time");
-        let line = line.expect("text").expect("it stays instead of ending");
-        if line.starts_with("Ctrl-C") {
+        let line =
+            timeout(LIMIT, stdout.next_line()).await.expect("it says something in time").expect("text");
+        let Some(line) = line else { panic!("it ended without `{last}`: {lines:#?}") };
+        if line.starts_with(last) {
             return lines;
         }
-        lines.extend(line.starts_with("grpcurl ").then_some(line));
+        lines.push(line);
     }
+}
+
+/// Does what Ctrl-C does, and gives the exit code.
+async fn interrupt(child: &mut Child) -> Option<i32> {
+    let pid = child.id().expect("it still runs");
+    assert!(finish(&mut shell(&format!("kill -INT {pid}"))).await.status.success());
+    timeout(LIMIT, child.wait()).await.expect("it ends in time").expect("a status").code()
 }
 
 /// Whether the lines can be tried. Without grpcurl that part is skipped, and says so, unless tools are required.
