@@ -9,6 +9,7 @@ mod adapter;
 #[path = "../../build.rs"]
 mod build_script;
 mod dag;
+mod demo;
 mod docs;
 mod house;
 mod methods;
