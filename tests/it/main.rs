@@ -8,9 +8,11 @@ mod adapter;
 )]
 #[path = "../../build.rs"]
 mod build_script;
+mod commands;
 mod dag;
 mod docs;
 mod house;
 mod methods;
 mod tree;
 mod tunnel;
+mod world;
