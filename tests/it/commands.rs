@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bitbucket_sim::WriteKind;
+use bitbucket_sim::{Version, WriteKind};
 use bytes::Bytes;
 use gitproxy::proto::methods::{METHODS, SCM_PACKAGE};
 use gitproxy::proto::scm::v1 as pb;
@@ -23,6 +23,23 @@ async fn every_command_works_on_a_connection_that_the_cloud_holds() {
     assert_eq!(done, all());
 }
 
+#[tokio::test]
+async fn every_command_works_with_a_password() {
+    let world = World::with(|plan| plan.basic_auth().local("main").basic("carol", PASSWORD)).await;
+    world.sim.add_user("carol", PASSWORD);
+    let done = every_command(&world, &world.caller().await).await;
+    assert_eq!(done, all());
+}
+
+#[tokio::test]
+async fn every_command_works_with_the_oldest_and_the_newest_bitbucket() {
+    for version in [Version::V7_21, Version::V10_2] {
+        let world = World::with(|plan| plan.version(version).local("main")).await;
+        let done = every_command(&world, &world.caller().await).await;
+        assert_eq!(done, all(), "{version:?}");
+    }
+}
+
 /// One of each in the order of a job; gives the paths that were called, so that a new method is missed here.
 async fn every_command(world: &World, caller: &Caller) -> BTreeSet<&'static str> {
     let mut done = looks(world, caller).await;
@@ -40,7 +57,8 @@ async fn looks(world: &World, caller: &Caller) -> BTreeSet<&'static str> {
     let (mut connections, mut repos) = (caller.connections(), caller.repos());
     let tested = connections.test_connection(caller.ask(pb::TestConnectionRequest {})).await;
     let tested = tested.expect("tested").into_inner();
-    assert_eq!((tested.authenticated_as.as_str(), tested.version.as_str()), ("alice", "9.4.22"));
+    assert!(["alice", "carol"].contains(&tested.authenticated_as.as_str()), "{tested:?}");
+    assert!(!tested.version.is_empty(), "{tested:?}");
     assert_eq!(tested.visible_projects, ["SHOP"]);
     let listed = connections.list_connections(caller.ask(pb::ListConnectionsRequest {})).await;
     assert!(listed.expect("listed").into_inner().connections.iter().any(|it| it.name == "main"));
@@ -170,6 +188,8 @@ pub(crate) fn opening(from: &str) -> pb::OpenPrRequest {
         ..Default::default()
     }
 }
+
+const PASSWORD: &str = "correct+horse/battery staple:%";
 
 fn all() -> BTreeSet<&'static str> {
     METHODS.iter().filter(|method| method.package == SCM_PACKAGE).map(|method| method.path).collect()

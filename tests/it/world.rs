@@ -19,7 +19,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bitbucket_sim::{Commit, Config as SimConfig, Sim, TokenSpec};
 use gitproxy::agent::config::{AccessKey, DebugListen};
@@ -31,7 +31,6 @@ use gitproxy::gateway::store::FileStore;
 use gitproxy::gateway::{Config as GatewayConfig, Gateway};
 use gitproxy::ops::secret::Source;
 use gitproxy::ops::{Key, Tasks};
-use gitproxy::proto::gateway::v1::ListAgentsRequest;
 use gitproxy::scm::backend::Allowance;
 use gitproxy::tunnel;
 use tempfile::TempDir;
@@ -47,8 +46,6 @@ use tls::Ca;
 pub(crate) struct World {
     pub(crate) sim: Sim,
     pub(crate) gateway: Gateway,
-    /// A personal token of the user `alice`, who may do everything; every connection has it unless the plan says else.
-    pub(crate) token: String,
     /// What callers and agents trust: the gateway's authority, and the simulator's.
     pub(crate) roots: Roots,
     /// The tasks of agents, gateway and callers.
@@ -71,7 +68,11 @@ impl World {
         let plan = plan(Plan::new());
         let folder = tempfile::tempdir().expect("a folder");
         let sim = simulator(plan.simulator.clone()).await;
+        // Alice may do everything; every connection has her token unless the plan says else.
         let token = sim.add_token(TokenSpec::personal("alice"));
+        let past = SystemTime::now() - Duration::from_secs(60);
+        let expired = sim.add_token(TokenSpec::personal("alice").expires_at(past));
+        let plan = plan.with_tokens(&token, &expired);
         let (ca, tasks) = (Ca::new("gitproxy test"), Tasks::new());
         let bundle = folder.path().join("roots.pem");
         fs::write(&bundle, format!("{}{}", ca.pem(), sim.ca_pem())).expect("written");
@@ -79,10 +80,10 @@ impl World {
         let keys = plan.sites.iter().map(|site| (site.id.clone(), new_key())).collect();
         let callers = plan.callers.iter().map(|(id, _)| (id.clone(), new_key())).collect();
         let store = folder.path().join("store.toml");
-        fs::write(&store, rows(&plan, &keys, &callers, sim.url(), &token)).expect("written");
+        fs::write(&store, rows(&plan, &keys, &callers, sim.url())).expect("written");
         let gateway = gateway(&ca, folder.path(), &store, &tasks).await;
         let agents = BTreeMap::new();
-        let mut world = Self { sim, gateway, token, roots, tasks, agents, callers, keys, _folder: folder };
+        let mut world = Self { sim, gateway, roots, tasks, agents, callers, keys, _folder: folder };
         for site in plan.sites {
             if site.runs {
                 world.attach(site).await;
@@ -98,7 +99,8 @@ impl World {
 
     /// A caller by `TENANT/NAME`, on a connection of its own.
     pub(crate) async fn caller_named(&self, id: &str) -> Caller {
-        Caller::dial(self.gateway.callers_addr(), &self.roots, self.callers[id].clone(), &self.tasks).await
+        Caller::dial(&url(self.gateway.callers_addr()), &self.roots, self.callers[id].clone(), &self.tasks)
+            .await
     }
 
     /// An agent by `TENANT/NAME`.
@@ -125,19 +127,11 @@ impl World {
         self.listed(&id).await;
     }
 
-    /// The session enters the directory right after Welcome; a call before that would find the agent away.
+    /// Waits until an agent, by `TENANT/NAME`, can be called.
     pub(crate) async fn listed(&self, id: &str) {
         let (tenant, name) = id.split_once('/').expect("TENANT/NAME");
         let caller = self.callers.keys().find(|caller| caller.starts_with(&format!("{tenant}/")));
-        let caller = self.caller_named(caller.expect("a caller of the tenant")).await;
-        loop {
-            let listed = caller.agents().list_agents(caller.ask(ListAgentsRequest {})).await.expect("listed");
-            let mut agents = listed.into_inner().agents.into_iter();
-            if agents.any(|agent| agent.name == name && !agent.instances.is_empty()) {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
+        self.caller_named(caller.expect("a caller of the tenant")).await.sees(name).await;
     }
 
     fn config(&self, site: &Site) -> AgentConfig {
@@ -165,7 +159,7 @@ impl World {
     }
 
     fn account(&self, link: &Link) -> Account {
-        let secret = Source::Fixed(link.token.clone().unwrap_or_else(|| self.token.clone()).into());
+        let secret = Source::Fixed(link.token().into());
         let projects = link.projects.iter().map(|key| ProjectKey::parse(key).expect("a key"));
         Account {
             name: link.name.clone(),
@@ -229,22 +223,16 @@ async fn bind() -> TcpListener {
 }
 
 /// The gateway's store, as its operator would write it.
-fn rows(
-    plan: &Plan,
-    keys: &BTreeMap<String, Key>,
-    callers: &BTreeMap<String, Key>,
-    url: &str,
-    token: &str,
-) -> String {
+fn rows(plan: &Plan, keys: &BTreeMap<String, Key>, callers: &BTreeMap<String, Key>, url: &str) -> String {
     let mut rows = String::new();
     for site in &plan.sites {
         let table = site.id.replacen('/', ".agents.", 1);
         let key = row(&keys[&site.id]);
         let _ = writeln!(rows, "[tenants.{table}]\nkeys = [{key}]");
         for link in site.links.iter().filter(|link| link.holder == Holder::Cloud) {
-            let token = link.token.as_deref().unwrap_or(token);
             let _ = writeln!(rows, "[tenants.{table}.connections.{}]", link.name);
-            let _ = writeln!(rows, "url = '{url}'\ntoken = '{token}'\nprojects = {:?}", link.projects);
+            let _ =
+                writeln!(rows, "url = '{url}'\ntoken = '{}'\nprojects = {:?}", link.token(), link.projects);
             if let Auth::Basic(user) = &link.auth {
                 let _ = writeln!(rows, "auth = 'basic'\nuser = '{user}'");
             }

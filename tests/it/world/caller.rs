@@ -1,10 +1,9 @@
 //! A cloud service: generated clients, and requests made by hand, on one TLS connection to the gateway.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use gitproxy::egress::{self, Alpn, Egress, Roots};
 use gitproxy::ops::{Key, Tasks};
+use gitproxy::proto::gateway::v1::ListAgentsRequest;
 use gitproxy::proto::gateway::v1::agents_client::AgentsClient;
 use gitproxy::proto::scm::v1::builds_client::BuildsClient;
 use gitproxy::proto::scm::v1::comments_client::CommentsClient;
@@ -47,9 +46,8 @@ macro_rules! clients {
 }
 
 impl Caller {
-    /// Connects to an address at which the name `localhost` is served.
-    pub(crate) async fn dial(addr: SocketAddr, roots: &Roots, token: Key, tasks: &Tasks) -> Self {
-        let origin = super::url(addr);
+    /// Connects to a gateway, or to an agent's debug listener.
+    pub(crate) async fn dial(origin: &str, roots: &Roots, token: Key, tasks: &Tasks) -> Self {
         let egress = Egress::new(&egress::Settings { roots: roots.clone(), ..Default::default() });
         let egress = egress.expect("trust");
         let connector = egress.connector(origin.parse().expect("an origin"), Alpn::Http2Only);
@@ -112,6 +110,18 @@ impl Caller {
         let whole = body.collect().await?;
         let trailers = whole.trailers().cloned();
         Ok(Answer { http: parts.status.as_u16(), headers: parts.headers, body: whole.to_bytes(), trailers })
+    }
+
+    /// Waits until an agent of the caller's tenant can be called: its session enters the directory right after Welcome.
+    pub(crate) async fn sees(&self, agent: &str) {
+        loop {
+            let listed = self.agents().list_agents(self.ask(ListAgentsRequest {})).await.expect("listed");
+            let mut agents = listed.into_inner().agents.into_iter();
+            if agents.any(|listed| listed.name == agent && !listed.instances.is_empty()) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     fn bearer(&self) -> HeaderValue {

@@ -27,8 +27,7 @@ pub(super) struct Link {
     pub(super) name: String,
     pub(super) holder: Holder,
     pub(super) auth: Auth,
-    /// In place of the world's.
-    pub(super) token: Option<String>,
+    token: Token,
     pub(super) projects: Vec<String>,
 }
 
@@ -42,6 +41,25 @@ pub(super) enum Auth {
     Bearer,
     /// With this user; the token is the password.
     Basic(String),
+}
+
+/// What a connection logs in with.
+enum Token {
+    /// Whatever the world's is.
+    World,
+    /// One whose time is over.
+    Expired,
+    Text(String),
+}
+
+impl Link {
+    /// The token; a plan knows it once there is a simulator.
+    pub(super) fn token(&self) -> &str {
+        match &self.token {
+            Token::Text(text) => text,
+            Token::World | Token::Expired => panic!("the plan has no tokens yet"),
+        }
+    }
 }
 
 impl Plan {
@@ -106,7 +124,13 @@ impl Plan {
 
     /// Gives the connection another token than the world's.
     pub(crate) fn token(mut self, token: &str) -> Self {
-        self.last_link().token = Some(token.to_owned());
+        self.last_link().token = Token::Text(token.to_owned());
+        self
+    }
+
+    /// Gives the connection a token that has expired.
+    pub(crate) fn expired(mut self) -> Self {
+        self.last_link().token = Token::Expired;
         self
     }
 
@@ -122,9 +146,22 @@ impl Plan {
         self
     }
 
+    /// Fills in the tokens that only the simulator can make.
+    pub(super) fn with_tokens(mut self, world: &str, expired: &str) -> Self {
+        for link in self.sites.iter_mut().flat_map(|site| &mut site.links) {
+            let made = match link.token {
+                Token::World => world,
+                Token::Expired => expired,
+                Token::Text(_) => continue,
+            };
+            link.token = Token::Text(made.to_owned());
+        }
+        self
+    }
+
     fn link(mut self, name: &str, holder: Holder) -> Self {
         let projects = vec!["SHOP".to_owned(), "~alice".to_owned()];
-        let link = Link { name: name.to_owned(), holder, auth: Auth::Bearer, token: None, projects };
+        let link = Link { name: name.to_owned(), holder, auth: Auth::Bearer, token: Token::World, projects };
         self.last().links.push(link);
         self
     }

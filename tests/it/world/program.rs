@@ -62,11 +62,6 @@ impl Program {
         self.child.try_wait().expect("a child").is_none()
     }
 
-    /// The process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id().expect("it runs")
-    }
-
     /// Kills it, as SIGKILL does, and gives all that it wrote.
     pub(crate) async fn kill(mut self) -> Ended {
         self.child.start_kill().expect("killed");
@@ -105,9 +100,13 @@ fn clean(program: &str) -> Command {
 }
 
 async fn follow(pipe: impl AsyncRead + Unpin, keep: watch::Sender<Arc<Vec<String>>>) {
-    let mut lines = BufReader::new(pipe).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        keep.send_modify(|lines| Arc::make_mut(lines).push(line));
+    let mut pipe = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while pipe.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+        // A line that is no UTF-8 is kept too: a secret may be in it.
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        keep.send_modify(|lines| Arc::make_mut(lines).push(text));
+        line.clear();
     }
 }
 
