@@ -64,9 +64,7 @@ impl Config {
         // Each is read before any `?`, so that all problems are found.
         let gateway = layers.required("gateway.url", problems);
         let access_key = AccessKey::read(layers, problems);
-        let extra_ca = layers.list::<PathBuf>("trust.ca_files", problems);
-        let root_file = layers.value::<String>("trust.root_file", problems).unwrap_or_default();
-        let root_folders = layers.value::<String>("trust.root_folders", problems).unwrap_or_default();
+        let (roots, extra_ca) = trust(layers, problems);
         let connections = connection::all(layers, problems);
         let new_origins = layers.required("limits.new_servers", problems);
         let link = link(layers, problems);
@@ -79,8 +77,8 @@ impl Config {
         Some(Self {
             gateway: gateway?,
             access_key: access_key?,
-            extra_ca: extra_ca.into_iter().map(CaSource::File).collect(),
-            roots: Roots::named(&root_file, &root_folders),
+            roots,
+            extra_ca,
             connections,
             new_origins: Allowance(new_origins?),
             link: link?,
@@ -92,6 +90,23 @@ impl Config {
             drain_grace: drain_grace?.0,
         })
     }
+}
+
+/// Whom to trust. What was named is looked into here, so that a CA that is not PEM is told with its setting and beside
+/// whatever else is wrong.
+fn trust(layers: &Layers, problems: &mut Problems) -> (Roots, Vec<CaSource>) {
+    let file = layers.value::<String>(ROOT_FILE, problems).unwrap_or_default();
+    let folders = layers.value::<String>(ROOT_FOLDERS, problems).unwrap_or_default();
+    let extra: Vec<_> = layers.list::<PathBuf>(CA_FILES, problems).into_iter().map(CaSource::File).collect();
+    let named = [(ROOT_FILE, Roots::named(&file, "")), (ROOT_FOLDERS, Roots::named("", &folders))];
+    let roots = named.iter().map(|(key, roots)| (*key, roots.check()));
+    let checked = roots.chain(extra.iter().map(|source| (CA_FILES, source.check())));
+    for (key, outcome) in checked {
+        if let Err(error) = outcome {
+            problems.push(layers.problem(key, &error.to_string()));
+        }
+    }
+    (Roots::named(&file, &folders), extra)
 }
 
 fn link(layers: &Layers, problems: &mut Problems) -> Option<tunnel::Options> {
@@ -130,6 +145,9 @@ fn limit(layers: &Layers, key: &str, problems: &mut Problems) -> Option<usize> {
     None
 }
 
+const CA_FILES: &str = "trust.ca_files";
+const ROOT_FILE: &str = "trust.root_file";
+const ROOT_FOLDERS: &str = "trust.root_folders";
 /// One frame: below it, every frame would wait for a round trip.
 const LEAST_WINDOW: u32 = 64 * 1024;
 /// What a stalled stream may cost; 1024 of them are 16 GiB already.

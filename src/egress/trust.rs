@@ -64,6 +64,27 @@ impl Roots {
             folders.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
         if file.is_none() && folders.is_empty() { Self::Platform } else { Self::Named { file, folders } }
     }
+
+    /// Finds out whether the named places hold certificates, before anything is built on them.
+    ///
+    /// # Errors
+    /// [`TrustError::Source`] for the first that does not.
+    pub fn check(&self) -> Result<(), TrustError> {
+        match self {
+            Self::Platform => Ok(()),
+            Self::Named { .. } => load(self, &[]).map(drop),
+        }
+    }
+}
+
+impl CaSource {
+    /// Finds out whether this holds certificates, before anything is built on it.
+    ///
+    /// # Errors
+    /// [`TrustError::Source`] when it does not.
+    pub fn check(&self) -> Result<(), TrustError> {
+        add(&mut RootCertStore::empty(), self).map(drop)
+    }
 }
 
 impl fmt::Display for CaSource {
@@ -90,14 +111,8 @@ pub(super) fn load(roots: &Roots, extra: &[CaSource]) -> Result<RootCertStore, T
         }
     }
     for source in extra {
-        let certificates = read(source)?;
-        for (at, certificate) in certificates.iter().enumerate() {
-            let odd = |why| {
-                unusable(source, format!("has a certificate (number {}) that cannot be used: {why}", at + 1))
-            };
-            store.add(certificate.clone()).map_err(odd)?;
-        }
-        info!(source = %source, certificates = certificates.len(), "trusted beside the platform's");
+        let certificates = add(&mut store, source)?;
+        info!(source = %source, certificates, "trusted beside the platform's");
     }
     if store.is_empty() { Err(TrustError::Nobody) } else { Ok(store) }
 }
@@ -124,6 +139,18 @@ fn named(store: &mut RootCertStore, path: &Path, found: CertificateResult) -> Re
     }
     info!(source = %path.display(), certificates, odd, "trusted");
     Ok(())
+}
+
+/// Adds every certificate of a source, and says how many.
+fn add(store: &mut RootCertStore, source: &CaSource) -> Result<usize, TrustError> {
+    let certificates = read(source)?;
+    for (at, certificate) in certificates.iter().enumerate() {
+        let odd = |why| {
+            unusable(source, format!("has a certificate (number {}) that cannot be used: {why}", at + 1))
+        };
+        store.add(certificate.clone()).map_err(odd)?;
+    }
+    Ok(certificates.len())
 }
 
 /// The certificates of a source, at least one.

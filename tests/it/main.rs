@@ -1,6 +1,7 @@
 //! The one integration binary: what holds for the house as a whole.
 
 mod adapter;
+mod bad_input;
 #[expect(
     dead_code,
     clippy::print_stdout,
@@ -8,10 +9,15 @@ mod adapter;
 )]
 #[path = "../../build.rs"]
 mod build_script;
+mod canary;
+mod commands;
 mod dag;
 mod demo;
+mod deny_all;
 mod docs;
 mod house;
+mod isolation;
 mod methods;
 mod tree;
 mod tunnel;
+mod world;

@@ -1,0 +1,176 @@
+//! What a world shall consist of.
+
+use bitbucket_sim::{Config as SimConfig, Version};
+use gitproxy::scm::{Core, Policy};
+
+/// See the module. What concerns an agent or a connection is said of the one that was added last.
+pub(crate) struct Plan {
+    pub(super) simulator: SimConfig,
+    pub(super) sites: Vec<Site>,
+    /// `TENANT/NAME` with the role.
+    pub(super) callers: Vec<(String, &'static str)>,
+}
+
+/// An agent.
+pub(super) struct Site {
+    /// `TENANT/NAME`.
+    pub(super) id: String,
+    pub(super) links: Vec<Link>,
+    pub(super) hooks: Box<dyn FnOnce(Core) -> Core>,
+    pub(super) debug: bool,
+    /// Whether this process plays it.
+    pub(super) runs: bool,
+}
+
+/// A connection to the simulator.
+pub(super) struct Link {
+    pub(super) name: String,
+    pub(super) holder: Holder,
+    pub(super) auth: Auth,
+    token: Token,
+    pub(super) projects: Vec<String>,
+}
+
+#[derive(PartialEq, Eq)]
+pub(super) enum Holder {
+    Agent,
+    Cloud,
+}
+
+pub(super) enum Auth {
+    Bearer,
+    /// With this user; the token is the password.
+    Basic(String),
+}
+
+/// What a connection logs in with.
+enum Token {
+    /// Whatever the world's is.
+    World,
+    /// One whose time is over.
+    Expired,
+    Text(String),
+}
+
+impl Link {
+    /// The token; a plan knows it once there is a simulator.
+    pub(super) fn token(&self) -> &str {
+        match &self.token {
+            Token::Text(text) => text,
+            Token::World | Token::Expired => panic!("the plan has no tokens yet"),
+        }
+    }
+}
+
+impl Plan {
+    pub(super) fn new() -> Self {
+        let callers = vec![("acme/caller".to_owned(), "write"), ("acme/operator".to_owned(), "operator")];
+        let plan = Self { simulator: SimConfig::default(), sites: Vec::new(), callers };
+        plan.agent("acme/site")
+    }
+
+    /// Changes the simulator's version.
+    pub(crate) fn version(mut self, version: Version) -> Self {
+        self.simulator = self.simulator.version(version);
+        self
+    }
+
+    /// Lets the simulator take passwords.
+    pub(crate) fn basic_auth(mut self) -> Self {
+        self.simulator.basic_auth = Some(true);
+        self
+    }
+
+    /// Adds an agent, by `TENANT/NAME`. There is `acme/site` already.
+    pub(crate) fn agent(mut self, id: &str) -> Self {
+        let (links, hooks) = (Vec::new(), Box::new(|core| core));
+        self.sites.push(Site { id: id.to_owned(), links, hooks, debug: false, runs: true });
+        self
+    }
+
+    /// Gives it a key but does not start it: it is away, or the test plays it.
+    pub(crate) fn away(mut self) -> Self {
+        self.last().runs = false;
+        self
+    }
+
+    /// Gives the agent a policy.
+    pub(crate) fn policy(mut self, policy: impl Policy) -> Self {
+        self.last().hooks = Box::new(|core| core.with_policy(policy));
+        self
+    }
+
+    /// Opens its debug listener, on TCP.
+    pub(crate) fn debug(mut self) -> Self {
+        self.last().debug = true;
+        self
+    }
+
+    /// Adds a connection in the agent's own settings.
+    pub(crate) fn local(self, name: &str) -> Self {
+        self.link(name, Holder::Agent)
+    }
+
+    /// Adds a connection that the cloud holds.
+    pub(crate) fn held(self, name: &str) -> Self {
+        self.link(name, Holder::Cloud)
+    }
+
+    /// Says what the connection may touch, in place of `SHOP` and `~alice`.
+    pub(crate) fn projects(mut self, keys: &[&str]) -> Self {
+        self.last_link().projects = keys.iter().map(|&key| key.to_owned()).collect();
+        self
+    }
+
+    /// Gives the connection another token than the world's.
+    pub(crate) fn token(mut self, token: &str) -> Self {
+        self.last_link().token = Token::Text(token.to_owned());
+        self
+    }
+
+    /// Gives the connection a token that has expired.
+    pub(crate) fn expired(mut self) -> Self {
+        self.last_link().token = Token::Expired;
+        self
+    }
+
+    /// Lets the connection log in with user and password.
+    pub(crate) fn basic(mut self, user: &str, password: &str) -> Self {
+        self.last_link().auth = Auth::Basic(user.to_owned());
+        self.token(password)
+    }
+
+    /// Adds a caller, by `TENANT/NAME`.
+    pub(crate) fn caller(mut self, id: &str, role: &'static str) -> Self {
+        self.callers.push((id.to_owned(), role));
+        self
+    }
+
+    /// Fills in the tokens that only the simulator can make.
+    pub(super) fn with_tokens(mut self, world: &str, expired: &str) -> Self {
+        for link in self.sites.iter_mut().flat_map(|site| &mut site.links) {
+            let made = match link.token {
+                Token::World => world,
+                Token::Expired => expired,
+                Token::Text(_) => continue,
+            };
+            link.token = Token::Text(made.to_owned());
+        }
+        self
+    }
+
+    fn link(mut self, name: &str, holder: Holder) -> Self {
+        let projects = vec!["SHOP".to_owned(), "~alice".to_owned()];
+        let link = Link { name: name.to_owned(), holder, auth: Auth::Bearer, token: Token::World, projects };
+        self.last().links.push(link);
+        self
+    }
+
+    fn last(&mut self) -> &mut Site {
+        self.sites.last_mut().expect("there is always one")
+    }
+
+    fn last_link(&mut self) -> &mut Link {
+        self.last().links.last_mut().expect("a connection was added")
+    }
+}
