@@ -12,5 +12,6 @@ mod dag;
 mod docs;
 mod house;
 mod methods;
+mod processes;
 mod tree;
 mod tunnel;
