@@ -6,17 +6,28 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// Whether a bound was kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Pass,
+    Fail,
+}
+
 /// The figures of one run.
 pub(crate) struct Figures {
     name: &'static str,
     values: BTreeMap<String, f64>,
-    missed: Vec<String>,
+    bounds: Vec<(String, Verdict)>,
 }
 
 impl Figures {
     pub(crate) fn new(name: &'static str) -> Self {
-        println!("{:<38} {:>12} {:>12} {:>8}", name, "direct", "tunnel", "ratio");
-        Self { name, values: BTreeMap::new(), missed: Vec::new() }
+        Self { name, values: BTreeMap::new(), bounds: Vec::new() }
+    }
+
+    /// Prints the head of the lines of [`Figures::compare`].
+    pub(crate) fn head(&self) {
+        println!("{:<38} {:>12} {:>12} {:>8}", self.name, "direct", "tunnel", "ratio");
     }
 
     /// Prints two figures of the same kind and their ratio.
@@ -31,10 +42,19 @@ impl Figures {
 
     /// Keeps a figure that must not be smaller than `least`.
     pub(crate) fn at_least(&mut self, key: &str, value: f64, least: f64) {
-        if value < least {
-            self.missed.push(format!("{key} is {value:.3}, less than {least}"));
-        }
+        self.bound(format!("{key} {value:.3} ≥ {least}"), value >= least);
         self.note(key, value);
+    }
+
+    /// Keeps a figure that must not be greater than `most`.
+    pub(crate) fn at_most(&mut self, key: &str, value: f64, most: f64) {
+        self.bound(format!("{key} {value:.3} ≤ {most}"), value <= most);
+        self.note(key, value);
+    }
+
+    /// Not a number is no pass.
+    fn bound(&mut self, what: String, kept: bool) {
+        self.bounds.push((what, if kept { Verdict::Pass } else { Verdict::Fail }));
     }
 
     /// Prints every figure, writes `target/bench/NAME.json`, and fails when a bound was missed.
@@ -49,10 +69,11 @@ impl Figures {
         let json = serde_json::to_string_pretty(&self.values).expect("numbers");
         std::fs::write(&file, json).expect("target can be written");
         println!("\nwritten to target/bench/{}.json", self.name);
-        for missed in &self.missed {
-            println!("MISSED: {missed}");
+        for (what, verdict) in &self.bounds {
+            println!("{} {what}", if *verdict == Verdict::Pass { "PASS" } else { "FAIL" });
         }
-        if self.missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        let failed = self.bounds.iter().any(|(_, verdict)| *verdict == Verdict::Fail);
+        if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }
 
