@@ -6,18 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Whether a bound was kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Pass,
-    Fail,
-}
-
 /// The figures of one run.
 pub(crate) struct Figures {
     name: &'static str,
     values: BTreeMap<String, f64>,
-    bounds: Vec<(String, Verdict)>,
+    /// What was promised, and whether it was kept.
+    bounds: Vec<(String, bool)>,
 }
 
 impl Figures {
@@ -42,19 +36,14 @@ impl Figures {
 
     /// Keeps a figure that must not be smaller than `least`.
     pub(crate) fn at_least(&mut self, key: &str, value: f64, least: f64) {
-        self.bound(format!("{key} {value:.3} ≥ {least}"), value >= least);
+        self.bounds.push((format!("{key} {value:.3} ≥ {least}"), value >= least));
         self.note(key, value);
     }
 
     /// Keeps a figure that must not be greater than `most`.
     pub(crate) fn at_most(&mut self, key: &str, value: f64, most: f64) {
-        self.bound(format!("{key} {value:.3} ≤ {most}"), value <= most);
+        self.bounds.push((format!("{key} {value:.3} ≤ {most}"), value <= most));
         self.note(key, value);
-    }
-
-    /// Not a number is no pass.
-    fn bound(&mut self, what: String, kept: bool) {
-        self.bounds.push((what, if kept { Verdict::Pass } else { Verdict::Fail }));
     }
 
     /// Prints every figure, writes `target/bench/NAME.json`, and fails when a bound was missed.
@@ -69,11 +58,10 @@ impl Figures {
         let json = serde_json::to_string_pretty(&self.values).expect("numbers");
         std::fs::write(&file, json).expect("target can be written");
         println!("\nwritten to target/bench/{}.json", self.name);
-        for (what, verdict) in &self.bounds {
-            println!("{} {what}", if *verdict == Verdict::Pass { "PASS" } else { "FAIL" });
+        for (what, kept) in &self.bounds {
+            println!("{} {what}", if *kept { "PASS" } else { "FAIL" });
         }
-        let failed = self.bounds.iter().any(|(_, verdict)| *verdict == Verdict::Fail);
-        if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if self.bounds.iter().all(|(_, kept)| *kept) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
