@@ -63,10 +63,12 @@ async fn busy(house: &House, caller: &Caller, figures: &mut Figures) {
     caller.get_repo_soon().await;
     let before = house.sim.request_count();
     let rule = house.sim.knobs().add(Rule::new(Fault::Delay(HELD)).path("/repos/web"));
+    let begun = Instant::now();
     let answers = join_all((0..CALLS).map(|_| caller.get_repo())).await;
     house.sim.knobs().remove(rule);
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert!(house.sim.request_count() - before >= CALLS, "not every call reached the simulator");
+    assert!(begun.elapsed() < 2 * HELD, "they were not in flight all at once");
     figures.note("busy_rss_mib", status_mib(&agent.id().to_string(), "VmHWM"));
     stopped(agent).await;
 }
