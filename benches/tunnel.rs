@@ -9,6 +9,7 @@ mod echo;
 #[path = "../tests/it/tunnel/ends.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod ends;
+#[expect(dead_code, reason = "the other benchmark uses more of it")]
 mod figures;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ async fn main() -> std::process::ExitCode {
     let direct = direct(&tasks).await;
     let tunnel = tunnel(&tasks).await;
     let mut figures = Figures::new("tunnel");
+    figures.head();
     for callers in [1, 16, 256] {
         let (mut plain, mut tunnelled) = (Slice::default(), Slice::default());
         for _ in 0..ROUNDS {

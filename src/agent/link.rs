@@ -216,7 +216,12 @@ impl Session {
     }
 
     /// Says how the session ended; the outer connection knows better than the pipe inside it why it did.
-    async fn ended(self, ended: Ended) -> Over {
+    async fn ended(mut self, ended: Ended) -> Over {
+        // A gateway without calls stops right after it said so: both may come in one read.
+        if let Some(Drain { cause, .. }) = self.control.heard() {
+            info!(session = self.welcome.session, cause, "the gateway stopped; attaching elsewhere");
+            return Over::Moved;
+        }
         match ended {
             Ended::Drained => Over::Drained,
             Ended::Lost(inner) if self.outer.is_closed() => {

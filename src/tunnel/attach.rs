@@ -127,6 +127,11 @@ impl AgentControl {
         hear(&mut self.words).await
     }
 
+    /// A word that has come and that nobody waited for, as when the session ended right after it.
+    pub fn heard(&mut self) -> Option<Drain> {
+        self.words.try_recv().ok()
+    }
+
     /// Tells the gateway to send nothing new here.
     pub fn draining(&self, cause: &str) {
         let draining = Draining { cause: cause.chars().take(CAUSE).collect() };

@@ -95,10 +95,12 @@ impl Attached {
     async fn next(&mut self, channel: &Channel, told: bool) -> Event {
         let mut phase = self.shared.phase.clone();
         tokio::select! {
+            // A gateway without calls drains and stops in the same instant: the agent must hear of it first.
+            biased;
             cause = channel.closed() => Event::Closed(cause),
+            () = phase.draining(), if !told => Event::GatewayDrains,
             draining = self.control.draining() => Event::AgentDrains(draining.cause),
             Ok(()) = self.changes.changed() => Event::StoreChanged,
-            () = phase.draining(), if !told => Event::GatewayDrains,
             () = self.shared.tasks.draining() => Event::GatewayStops,
         }
     }

@@ -1,0 +1,178 @@
+//! Simulator, gateway and agent, the latter two as the programs that operators run, over TLS on loopback.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bitbucket_sim::{Commit, Config, Sim, TokenSpec};
+use gitproxy::egress::{Alpn, CaSource, Egress, Origin, Settings};
+use gitproxy::ops::{Key, Tasks};
+use gitproxy::proto::scm::v1::repos_client::ReposClient;
+use gitproxy::proto::scm::v1::{GetRepoRequest, GetRepoResponse, RepoRef};
+use gitproxy::tunnel::{self, Channel, Options};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use secrecy::ExposeSecret as _;
+use tempfile::TempDir;
+use tokio::time::timeout;
+use tonic::{Code, Request, Status};
+
+use super::program::Program;
+
+/// A simulator with the repository `SHOP/web`, and a gateway that knows one agent and one caller. The agent is the
+/// test's to start.
+pub(crate) struct House {
+    pub(crate) sim: Sim,
+    pub(crate) gateway: Program,
+    agents: SocketAddr,
+    callers: SocketAddr,
+    /// What the agent gets as its access key.
+    key: Key,
+    /// What the caller gets as its token.
+    token: Key,
+    egress: Egress,
+    tasks: Tasks,
+    folder: TempDir,
+}
+
+/// A cloud service with a connection to the gateway.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    client: ReposClient<Channel>,
+    bearer: String,
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sim = simulator(folder.path()).await;
+        let ca = certificates(folder.path());
+        let (key, token) = (Key::generate().expect("entropy"), Key::generate().expect("entropy"));
+        write(folder.path(), "store.toml", &store(&key, &token));
+        let gateway = start_gateway(folder.path(), "127.0.0.1:0", "127.0.0.1:0");
+        let (agents, callers) = addresses(&gateway).await;
+        let extra_ca = vec![CaSource::Pem { name: "gateway".to_owned(), pem: ca.into_bytes() }];
+        let egress = Egress::new(&Settings { extra_ca, ..Settings::default() }).expect("trust");
+        Self { sim, gateway, agents, callers, key, token, egress, tasks: Tasks::new(), folder }
+    }
+
+    /// Starts another gateway where the last one was, with nothing left of it but its files.
+    pub(crate) async fn start_gateway_again(&mut self) {
+        let (agents, callers) = (self.agents.to_string(), self.callers.to_string());
+        self.gateway = start_gateway(self.folder.path(), &agents, &callers);
+        assert_eq!(addresses(&self.gateway).await, (self.agents, self.callers));
+    }
+
+    /// Starts an agent, with `more` in its environment.
+    pub(crate) fn start_agent(&self, more: &[(&str, &str)]) -> Program {
+        let file = |name: &str| self.folder.path().join(name).display().to_string();
+        let settings = [
+            ("GATEWAY_URL", format!("https://localhost:{}", self.agents.port())),
+            ("ACCESS_KEY", self.key.secret().expose_secret().to_owned()),
+            ("CUSTOM_CA_CERT_FILE", format!("{}, {}", file("ca.pem"), file("sim.pem"))),
+            ("BITBUCKET_URL", self.sim.url().to_owned()),
+            ("BITBUCKET_TOKEN_FILE", file("sim.token")),
+            ("BITBUCKET_PROJECTS", "SHOP".to_owned()),
+        ];
+        let more = more.iter().map(|&(name, value)| (name, value.to_owned()));
+        Program::start(env!("CARGO_BIN_EXE_gitproxy"), &["run"], settings.into_iter().chain(more))
+    }
+
+    /// Connects as a cloud service does.
+    pub(crate) async fn caller(&self) -> Caller {
+        let origin: Origin = format!("https://localhost:{}", self.callers.port()).parse().expect("an origin");
+        let uri = origin.to_string().parse().expect("a URI");
+        let stream = self.egress.connector(origin, Alpn::Http2Only).connect().await.expect("a gateway");
+        let channel = tunnel::channel(stream, &Options::default(), &self.tasks).await.expect("HTTP/2");
+        let bearer = format!("Bearer {}", self.token.secret().expose_secret());
+        Caller { client: ReposClient::with_origin(channel, uri), bearer }
+    }
+}
+
+impl Caller {
+    /// One command that asks Bitbucket one thing.
+    pub(crate) async fn get_repo(&self) -> Result<GetRepoResponse, Status> {
+        let repo = RepoRef { project: "SHOP".to_owned(), slug: "web".to_owned() };
+        let mut request = Request::new(GetRepoRequest { repo: Some(repo) });
+        for (name, value) in [("authorization", self.bearer.as_str()), ("gitproxy-agent", "office")] {
+            request.metadata_mut().insert(name, value.parse().expect("ascii"));
+        }
+        self.client.clone().get_repo(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Calls again at once for as long as the agent is away.
+    pub(crate) async fn get_repo_soon(&self) -> GetRepoResponse {
+        let answered = async {
+            loop {
+                match self.get_repo().await {
+                    Ok(answer) => return answer,
+                    Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status}"),
+                }
+            }
+        };
+        timeout(PATIENCE, answered).await.expect("the agent is back in time")
+    }
+}
+
+async fn simulator(folder: &Path) -> Sim {
+    let sim = Sim::start(Config::default()).await.expect("a simulator");
+    sim.add_repo("SHOP", "web", &[Commit::new("Start").file("a.txt", "one\n")]).await.expect("a repository");
+    write(folder, "sim.pem", sim.ca_pem());
+    write(folder, "sim.token", &sim.add_token(TokenSpec::personal("alice")));
+    sim
+}
+
+/// Writes the gateway's certificate and its CA, and gives the latter.
+fn certificates(folder: &Path) -> String {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let (ca_key, key) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
+    let ca = params.self_signed(&ca_key).expect("a CA").pem();
+    let server = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let server = server.signed_by(&key, &Issuer::new(params, ca_key)).expect("a certificate");
+    write(folder, "gateway.pem", &server.pem());
+    write(folder, "gateway.key", &key.serialize_pem());
+    write(folder, "ca.pem", &ca);
+    ca
+}
+
+/// The tenant `acme` with the agent `office` and a caller that may write.
+fn store(agent: &Key, caller: &Key) -> String {
+    let row = |key: &Key| format!("[{{ id = \"{}\", sha256 = \"{}\" }}]", key.id(), key.digest());
+    format!(
+        "[tenants.acme.agents.office]\nkeys = {}\n[tenants.acme.callers.scanner]\nrole = \"write\"\ntokens = {}\n",
+        row(agent),
+        row(caller)
+    )
+}
+
+fn start_gateway(folder: &Path, agents: &str, callers: &str) -> Program {
+    let file = |name: &str| folder.join(name).into_os_string();
+    let settings = [
+        ("STORE_FILE", file("store.toml")),
+        ("AGENTS_TLS_CERT", file("gateway.pem")),
+        ("AGENTS_TLS_KEY", file("gateway.key")),
+        ("CALLERS_TLS_CERT", file("gateway.pem")),
+        ("CALLERS_TLS_KEY", file("gateway.key")),
+        ("AGENTS_LISTEN", agents.into()),
+        ("CALLERS_LISTEN", callers.into()),
+        // There is no balancer that has to notice.
+        ("DRAIN_SETTLE", "0".into()),
+    ];
+    Program::start(env!("CARGO_BIN_EXE_gitproxy-gateway"), &["run"], settings)
+}
+
+/// Where a gateway listens, by its own word.
+async fn addresses(gateway: &Program) -> (SocketAddr, SocketAddr) {
+    let line = gateway.says("gateway serves").await;
+    let after = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name));
+    let address = |name: &str| after(name).and_then(|text| text.parse().ok());
+    let both = address("agents=").zip(address("callers="));
+    both.unwrap_or_else(|| panic!("no addresses in {line:?}"))
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    let path: PathBuf = folder.join(name);
+    std::fs::write(path, text).expect("a file is written");
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
