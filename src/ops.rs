@@ -1,6 +1,7 @@
 //! What every process needs and no command knows: tasks that drain, backoff, keys, secrets, settings, telemetry.
 
 pub mod backoff;
+mod causes;
 pub mod key;
 pub mod secret;
 pub mod settings;
@@ -8,5 +9,6 @@ pub mod tasks;
 pub mod telemetry;
 pub mod watch;
 
+pub use causes::causes;
 pub use key::Key;
 pub use tasks::Tasks;

@@ -189,7 +189,9 @@ impl Link {
             }
             match &state {
                 State::Attached { gateway, agent, session } => info!(gateway, agent, session, "attached"),
-                other => info!(from = %now, to = %other, "the link changed"),
+                other @ (State::Dialing | State::Waiting | State::Draining | State::Ended) => {
+                    info!(from = %now, to = %other, "the link changed")
+                }
             }
             *now = state;
             true

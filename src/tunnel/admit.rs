@@ -6,15 +6,14 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use super::body::Holding;
 use super::{Body, wire};
 use crate::ops::Tasks;
 use crate::ops::tasks::Guard;
@@ -109,7 +108,7 @@ where
         match self.places.enter(request.uri().path()) {
             Ok(place) => {
                 let answer = self.inner.call(request);
-                Box::pin(async move { Ok(answer.await?.map(|body| Body::new(Counted::new(body, place)))) })
+                Box::pin(async move { Ok(answer.await?.map(|body| Body::new(Holding::new(body, place)))) })
             }
             Err(refusal) => Box::pin(std::future::ready(Ok(wire::status_response(refusal)))),
         }
@@ -139,43 +138,6 @@ fn full(class: Class, limit: usize) -> Status {
         .with("limit", limit.to_string())
         .retry_after(RETRY)
         .into()
-}
-
-/// A body that holds its call's place until it ends.
-struct Counted {
-    inner: Body,
-    place: Option<Place>,
-}
-
-impl Counted {
-    fn new(inner: Body, place: Place) -> Self {
-        let place = (!inner.is_end_stream()).then_some(place);
-        Self { inner, place }
-    }
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        if self.inner.is_end_stream() || !matches!(frame, Some(Ok(_))) {
-            self.place = None;
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
 }
 
 const RETRY: Duration = Duration::from_millis(200);

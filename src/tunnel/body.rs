@@ -5,47 +5,42 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
-use tonic::Status;
 
-use super::channel::lost;
-
-/// A response body out of the pipe: it holds the call's place until it ends, and its errors are statuses.
+/// A body that holds something until it ends or is dropped, such as the place of its call.
 #[derive(Debug)]
-pub(super) struct FromPipe {
-    incoming: Incoming,
-    permit: Option<OwnedSemaphorePermit>,
+pub(super) struct Holding<B, H> {
+    inner: B,
+    held: Option<H>,
 }
 
-impl FromPipe {
-    pub(super) fn new(incoming: Incoming, permit: OwnedSemaphorePermit) -> Self {
-        let permit = (!incoming.is_end_stream()).then_some(permit);
-        Self { incoming, permit }
+impl<B: HttpBody, H> Holding<B, H> {
+    pub(super) fn new(inner: B, held: H) -> Self {
+        let held = (!inner.is_end_stream()).then_some(held);
+        Self { inner, held }
     }
 }
 
-impl HttpBody for FromPipe {
-    type Data = Bytes;
-    type Error = Status;
+impl<B: HttpBody + Unpin, H: Unpin> HttpBody for Holding<B, H> {
+    type Data = B::Data;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        if self.incoming.is_end_stream() || !matches!(frame, Some(Ok(_))) {
-            self.permit = None;
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if self.inner.is_end_stream() || !matches!(frame, Some(Ok(_))) {
+            self.held = None;
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(|error| lost(&error))))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.inner.size_hint()
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
+use http_body_util::BodyExt as _;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,10 +17,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::{Code, Status};
 
 use super::alive::Alive;
-use super::body::{FromPipe, WithoutEmptyFrames};
+use super::body::{Holding, WithoutEmptyFrames};
 use super::deadline::Deadline;
 use super::{Body, Options, options, wire};
-use crate::ops::Tasks;
+use crate::ops::{Tasks, causes};
 use crate::proto::{Fault, Reason};
 
 /// A gRPC channel through a pipe. Clones share the pipe.
@@ -49,7 +50,7 @@ where
     tasks.spawn(async move {
         let cause = match connection.await {
             Ok(()) => "the peer closed it".to_owned(),
-            Err(error) => chain(&error),
+            Err(error) => causes(&error),
         };
         // Nobody may be left to hear it.
         let _ = ended.send(Some(cause.into()));
@@ -86,7 +87,7 @@ impl Channel {
     ) -> Result<http::Response<Body>, Status> {
         let request = ready_for_pipe(request)?;
         let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
-        Ok(response.map(|incoming| Body::new(FromPipe::new(incoming, permit))))
+        Ok(response.map(|incoming| Body::new(Holding::new(incoming, permit).map_err(|error| lost(&error)))))
     }
 
     fn full(&self) -> Status {
@@ -154,7 +155,7 @@ fn ready_for_pipe(request: http::Request<Body>) -> Result<http::Request<WithoutE
 }
 
 /// What the caller of a broken call sees. The operator sees the cause where the session's end is logged.
-pub(super) fn lost(error: &hyper::Error) -> Status {
+fn lost(error: &hyper::Error) -> Status {
     let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     match h2.filter(|h2| h2.is_reset()).and_then(h2::Error::reason) {
         Some(h2::Reason::CANCEL) => Status::cancelled("the agent gave the call up"),
@@ -166,18 +167,6 @@ pub(super) fn lost(error: &hyper::Error) -> Status {
         Some(reason) => Fault::internal(format!("the agent reset the call: {reason}")).into(),
         None => Fault::new(Code::Unavailable, Reason::TunnelLost, "the stream to the agent ended").into(),
     }
-}
-
-/// An error with all its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 const CUT: &str = "it was cut";

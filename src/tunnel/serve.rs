@@ -8,9 +8,8 @@ use tower::ServiceExt as _;
 
 use super::alive::Alive;
 use super::body::WithoutEmptyFrames;
-use super::channel::chain;
 use super::{Body, Options, Service, options};
-use crate::ops::Tasks;
+use crate::ops::{Tasks, causes};
 
 /// Why [`serve`] came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +44,7 @@ where
     match outcome {
         Ok(()) if tasks.is_draining() => Ended::Drained,
         Ok(()) => Ended::Lost("the peer closed it".to_owned()),
-        Err(error) => Ended::Lost(chain(&error)),
+        Err(error) => Ended::Lost(causes(&error)),
     }
 }
 

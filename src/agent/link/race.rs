@@ -20,8 +20,7 @@ pub(super) async fn race<'a, T, F>(dial: impl Fn() -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>> + Send + 'a,
 {
-    let mut dials: FuturesUnordered<Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>> =
-        FuturesUnordered::new();
+    let mut dials: FuturesUnordered<Dial<'a, T>> = FuturesUnordered::new();
     dials.push(Box::pin(dial()));
     let mut overtaking = true;
     loop {
@@ -39,6 +38,8 @@ where
         }
     }
 }
+
+type Dial<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
 /// A handshake takes about four round trips: one that has not ended by now is more likely lost than slow.
 const OVERTAKE: Duration = Duration::from_secs(1);

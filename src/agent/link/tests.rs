@@ -224,7 +224,7 @@ async fn a_server_of_http_1_is_named_so() {
     let address = listener.local_addr().expect("bound");
     tasks.spawn(async move {
         let (mut io, _) = listener.accept().await.expect("a dial");
-        io.read(&mut [0; 64]).await.expect("the preface");
+        io.read_exact(&mut [0; 24]).await.expect("the preface");
         io.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.expect("written");
     });
     let failure = failure(address, &tasks).await;

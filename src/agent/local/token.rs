@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    fn headers(value: String) -> HeaderMap {
+    fn headers(value: &str) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, value.parse().expect("ascii"))])
     }
 
@@ -87,7 +87,7 @@ mod tests {
         let token = Token::make(Some(&path)).expect("made");
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         let written = fs::read_to_string(&path).expect("readable");
-        assert!(token.is_in(&headers(format!("Bearer {}", written.trim()))));
+        assert!(token.is_in(&headers(&format!("Bearer {}", written.trim()))));
         drop(token);
         assert!(!path.exists());
     }
@@ -111,7 +111,7 @@ mod tests {
         for wrong in
             [format!("Bearer {}", other.secret().expose_secret()), "Bearer x".into(), "Basic abc".into()]
         {
-            assert!(!token.is_in(&headers(wrong)));
+            assert!(!token.is_in(&headers(&wrong)));
         }
         assert!(!format!("{token:?}").contains(&token.key.secret().expose_secret()[15..]));
     }
