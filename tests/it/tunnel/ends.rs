@@ -14,6 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::net::UnixStream;
 use tokio::sync::{oneshot, watch};
+use tokio::time::interval;
 use tonic::{Request, Response, Status, Streaming};
 use tower::ServiceExt as _;
 
@@ -135,7 +136,7 @@ impl Tunnel for Door {
 pub(crate) enum Weather {
     /// They arrive at once.
     Fair,
-    /// They arrive at this many bytes a second.
+    /// They arrive in packets, at most this many bytes a second.
     Slow(u32),
     /// They vanish, and nobody is told.
     Blackhole,
@@ -159,12 +160,14 @@ async fn carry(
     weather: watch::Receiver<Weather>,
 ) {
     let mut packet = vec![0; PACKET];
+    let mut pace = None;
     while let Ok(len @ 1..) = from.read(&mut packet).await {
         let now = *weather.borrow();
         match now {
             Weather::Blackhole => continue,
             Weather::Slow(rate) => {
-                tokio::time::sleep(Duration::from_secs_f64(len as f64 / f64::from(rate))).await
+                let packet_time = Duration::from_secs_f64(PACKET as f64 / f64::from(rate));
+                pace.get_or_insert_with(|| interval(packet_time)).tick().await;
             }
             Weather::Fair => {}
         }
