@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gitproxy::gateway::store::FileStore;
 use gitproxy::ops::Key;
-use gitproxy::ops::settings::{self, Layers, Problems};
+use gitproxy::ops::settings::{self, Layers, Problems, Setting};
 use gitproxy::{agent, gateway};
 use secrecy::ExposeSecret as _;
 
@@ -47,12 +47,18 @@ fn write(folder: &Path, name: &str, text: &str) {
 }
 
 fn page() -> String {
-    let agent = settings::markdown(&[agent::settings::FILE, agent::settings::TABLE].concat());
     PAGE.replace("{made}", MADE.trim_end())
-        .replace("{agent}", agent.trim_end())
+        .replace("{agent_names_file}", &ways(agent::settings::FILE))
+        .replace("{agent}", settings::markdown(agent::settings::TABLE).trim_end())
         .replace("{agent_file}", AGENT_FILE.trim_end())
         .replace("{gateway}", settings::markdown(gateway::settings::TABLE).trim_end())
         .replace("{store_file}", STORE_FILE.trim_end())
+}
+
+/// How the place of a settings file is given, which it cannot hold itself.
+fn ways(file: &[Setting]) -> String {
+    let ways = file.iter().map(|file| format!("`--{} FILE` or `{}`", file.flag, file.env.join("` or `")));
+    ways.collect()
 }
 
 const PAGE: &str = r#"# Settings
@@ -74,9 +80,10 @@ the file, and text with commas in a flag or variable, except where its row says 
 
 {agent}
 
-The settings file, here in full for one Bitbucket; without one, flags and environment do. Each `[connections.NAME]` is a
-Bitbucket that the cloud names by `NAME`. Its token comes from a file, which is read again when it changes. `projects`
-is the limit of what the connection may touch: a connection without it is refused.
+Its settings file is named by {agent_names_file}; without one, flags and environment do. Each
+`[connections.NAME]` is a Bitbucket that a caller asks for with the header `gitproxy-connection: NAME`; `*` in a key above is
+that name. Its token comes from a file, which is read again when it changes. `projects` is the limit of what the connection
+may touch: a connection without it is refused. For one Bitbucket:
 
 ```toml
 {agent_file}
@@ -93,8 +100,8 @@ No answer of a gateway or of a Bitbucket ends `run`: it is logged, and the agent
 
 ## `gitproxy-gateway`
 
-`gitproxy-gateway run` serves agents and callers. Its settings file is named by `--settings FILE` or `SETTINGS_FILE`, and
-cannot name itself. `gitproxy-gateway keys new` makes an access key for an agent or a token for a caller, shows it once,
+`gitproxy-gateway run` serves agents and callers. Its settings file is named by `--settings FILE` or `SETTINGS_FILE`;
+without one, flags and environment do. `gitproxy-gateway keys new` makes an access key for an agent or a token for a caller, shows it once,
 and prints the row for the store; `--json` prints one object with `key`, `id` and `sha256`.
 
 {gateway}
