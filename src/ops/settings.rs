@@ -72,17 +72,15 @@ pub fn args(table: &'static [Setting]) -> Vec<clap::Arg> {
 /// The rows of a table as Markdown, with its header.
 pub fn markdown(table: &[Setting]) -> String {
     let mut text = String::from(
-        "| setting | flag | environment | file key | default | unit | what it does |\n|---|---|---|---|---|---|---|\n",
+        "| file key | flag | environment | default | unit | what it does |\n|---|---|---|---|---|---|\n",
     );
     for setting in table {
-        let name = setting.key.rsplit('.').next().unwrap_or(setting.key);
         let flag = if setting.flag.is_empty() { String::new() } else { format!("--{}", setting.flag) };
         let env: Vec<String> = setting.env.iter().map(|name| code(name)).collect();
         let cells = [
-            code(name),
+            code(setting.key),
             code(&flag),
             env.join(", "),
-            code(setting.key),
             code(setting.default),
             plain(setting.unit),
             plain(setting.help),
@@ -124,12 +122,12 @@ fn about(setting: &Setting) -> String {
 }
 
 fn code(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("`{}`", plain(text)) }
+    if text.is_empty() { String::new() } else { format!("`{}`", text.replace('|', "\\|")) }
 }
 
-/// A bar would end the cell.
+/// A bar would end the cell, and `<id>` would be a tag.
 fn plain(text: &str) -> String {
-    text.replace('|', "\\|")
+    text.replace('|', "\\|").replace('<', "\\<")
 }
 
 #[cfg(test)]

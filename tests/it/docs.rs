@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_DOCS=1 cargo test docs` writes them anew.
 
+mod settings;
+
 use std::fmt::Write as _;
 use std::fs;
 
@@ -24,25 +26,6 @@ fn every_reason_begins_with_its_status_code() {
         assert!(is_code(&reason.code), "{}: `{}` is no gRPC status code", reason.name, reason.code);
         assert!(reason.text.ends_with('.'), "{}: `{}` is no sentence", reason.name, reason.text);
     }
-}
-
-#[test]
-fn the_page_of_settings_has_both_programs() {
-    let page = settings_page("| a |\n", "| g |\n");
-    let (agent, gateway) = page.split_once("## `gitproxy-gateway`").expect("the gateway has a part");
-    assert!(agent.contains("## `gitproxy`") && agent.contains("| a |"));
-    assert!(gateway.contains("| g |"));
-}
-
-/// Makes `docs/settings.md` from each program's table of settings, given as the rows of a Markdown table with its head.
-fn settings_page(agent: &str, gateway: &str) -> String {
-    format!(
-        "# Settings\n\n{MADE}\nA flag wins over the environment, the environment over the file, the file over the \
-         default. Every bad setting is reported at once, with its name and where it came from.\n\n\
-         ## `gitproxy`, the agent\n\n{}\n\n## `gitproxy-gateway`\n\n{}\n",
-        agent.trim_end(),
-        gateway.trim_end()
-    )
 }
 
 fn errors_page() -> String {

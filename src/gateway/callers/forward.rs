@@ -120,7 +120,7 @@ fn ambiguous() -> Fault {
 }
 
 fn away(name: &Name) -> Fault {
-    let message = format!("no instance of the agent `{name}` is attached; look at its log or run its doctor");
+    let message = format!("no instance of the agent `{name}` is attached; look at its log");
     Fault::new(Code::Unavailable, Reason::AgentAway, message)
         .with("agent", name.as_str())
         .retry_after(RETRY_WHEN_AWAY)

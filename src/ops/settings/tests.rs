@@ -210,7 +210,7 @@ fn a_secret_gets_no_flag() {
 fn the_documentation_has_a_row_a_setting() {
     let text = markdown(TABLE);
     assert_eq!(text.lines().count(), 2 + TABLE.len());
-    let row = "| `window` | `--link-window` | `LINK_WINDOW` | `link.window` | `1MiB` | size such as 1MiB | The window of a stream \\| bytes. |";
+    let row = "| `link.window` | `--link-window` | `LINK_WINDOW` | `1MiB` | size such as 1MiB | The window of a stream \\| bytes. |";
     assert!(text.lines().any(|line| line == row), "{text}");
 }
 
