@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use tonic::service::Routes;
+use tonic_reflection::server::Builder;
 
 use super::instances::Instances;
-use crate::proto::DESCRIPTOR_SET;
+use crate::proto::{DESCRIPTOR_SET, methods};
 use crate::scm::{self, Core};
 
 /// Behind the tunnel: the SCM commands, and the questions about this process.
@@ -21,11 +22,6 @@ pub(super) async fn debug(
     core: &Arc<Core>,
     instance: &str,
 ) -> Result<Routes, tonic_reflection::server::Error> {
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
     let (reporter, health) = tonic_health::server::health_reporter();
     // The process as a whole; whether the gateway is there is the status socket's business.
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
@@ -33,4 +29,15 @@ pub(super) async fn debug(
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(health))
+}
+
+/// Shows what is behind the debug listener, and not the gateway's contracts of the same descriptor set.
+fn reflection() -> Builder<'static> {
+    let packages = [methods::SCM_PACKAGE, methods::AGENT_PACKAGE];
+    let builder = Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .with_service_name(tonic_health::pb::health_server::SERVICE_NAME);
+    let services = methods::services(|method| packages.contains(&method.package));
+    services.into_iter().fold(builder, Builder::with_service_name)
 }

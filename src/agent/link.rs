@@ -18,7 +18,7 @@ use self::next::{Outage, Wait};
 use self::race::race;
 use super::config::AccessKey;
 use crate::egress::Connector;
-use crate::ops::Tasks;
+use crate::ops::{Tasks, causes};
 use crate::proto::Reason;
 use crate::proto::tunnel::v1::{Drain, Hello, Welcome};
 use crate::tunnel::attach::{self, AgentControl, Attached};
@@ -236,18 +236,6 @@ impl Drop for SessionTasks {
     fn drop(&mut self) {
         self.0.cut();
     }
-}
-
-/// A failure with what caused it, in one line.
-fn causes(failure: &Failure) -> String {
-    let mut text = failure.to_string();
-    let mut next = std::error::Error::source(failure);
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// The longest that one dial may take. Egress (20 s) and the greeting (10 s) have limits of their own within it, whose

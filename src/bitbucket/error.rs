@@ -3,12 +3,13 @@
 //! `Display` and the chain of sources are for the operator ([`Error::log`]); what the cloud may see is the
 //! [`Fault`](crate::proto::Fault) that an error turns into.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::ops::causes;
 use crate::proto::{Effect, Reason};
 
 mod fault;
@@ -253,14 +254,7 @@ impl Error {
 
     /// The message for the operator's log: what failed and the chain of its causes, without any secret.
     pub fn log(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            // Writing to a text cannot fail.
-            let _ = write!(text, ": {error}");
-            cause = error.source();
-        }
-        text
+        causes(self)
     }
 }
 

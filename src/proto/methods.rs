@@ -1,5 +1,7 @@
 //! The table of methods, made by `build.rs` from the options in `proto/`.
 
+use std::collections::BTreeSet;
+
 /// What a method does to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
@@ -49,12 +51,24 @@ pub struct Method {
 /// The package whose methods a gateway forwards.
 pub const SCM_PACKAGE: &str = "gitproxy.scm.v1";
 
+/// The package in which an agent answers about itself.
+pub const AGENT_PACKAGE: &str = "gitproxy.agent.v1";
+
 /// Every method of every contract.
 pub const METHODS: &[Method] = &include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
 /// Finds a method by the path of its request; `None` for a path that no contract has.
 pub fn find(path: &str) -> Option<&'static Method> {
     METHODS.iter().find(|method| method.path == path)
+}
+
+/// The full names of the services that have a method of which `wanted` is true; what a door's reflection shows.
+pub fn services(wanted: impl Fn(&Method) -> bool) -> BTreeSet<&'static str> {
+    METHODS
+        .iter()
+        .filter(|method| wanted(method))
+        .filter_map(|method| method.path.split('/').nth(1))
+        .collect()
 }
 
 #[cfg(test)]

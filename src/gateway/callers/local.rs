@@ -1,6 +1,5 @@
 //! What the gateway answers itself: its agents, reflection, health.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -61,11 +60,7 @@ impl Local {
 
 /// Shows what callers may use, and not the contracts between gateway and agent.
 fn reflection() -> Builder<'static> {
-    let services: BTreeSet<&str> = methods::METHODS
-        .iter()
-        .filter(|method| method.package == methods::SCM_PACKAGE || serves(method.path))
-        .filter_map(|method| method.path.split('/').nth(1))
-        .collect();
+    let services = methods::services(|method| method.package == methods::SCM_PACKAGE || serves(method.path));
     let builder = Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTOR_SET)
         .include_reflection_service(false);
