@@ -36,7 +36,7 @@ pub(super) const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 pub(super) const FRAME: u32 = 64 * 1024;
 
 /// What hyper may hold of one response that the peer does not read, in bytes; its default is 400 KiB.
-pub(super) const SEND_BUFFER: usize = 128 * 1024;
+pub(super) const SEND_BUFFER: usize = 64 * 1024;
 
 /// What the headers of one call may take, in bytes.
 pub(super) const HEADERS: u32 = 64 * 1024;

@@ -22,6 +22,8 @@ fn the_agents_file_on_the_page_is_one_that_the_agent_takes() {
     let key = Key::generate().expect("a key");
     write(folder.path(), "access.key", key.secret().expose_secret());
     write(folder.path(), "bitbucket.token", "a token");
+    let authority = rcgen::generate_simple_self_signed(["ca.example.com".to_owned()]).expect("a certificate");
+    write(folder.path(), "ca.pem", &authority.cert.pem());
     let text = AGENT_FILE.replace("/etc/gitproxy", &folder.path().display().to_string());
     write(folder.path(), "gitproxy.toml", &text);
     let flags = clap::Command::new("gitproxy").args(settings::args(agent::settings::TABLE));

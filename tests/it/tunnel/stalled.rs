@@ -2,18 +2,21 @@
 //!
 //! Memory is a process's, so each case runs in processes of its own: this binary again, told by an environment variable
 //! which part to play.
+#![expect(clippy::print_stdout, reason = "the figures belong to the result")]
 
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use gitproxy::ops::Tasks;
-use gitproxy::tunnel::Options;
+use gitproxy::tunnel::{Body, Channel, Options};
+use http_body_util::{BodyExt as _, Full};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
+use tower::ServiceExt as _;
 
-use super::echo::{Caller, Echo, MADE, UNARY, text};
+use super::echo::{Caller, DOWNLOAD, Echo, MADE, UNARY, text};
 use super::ends::{Carrier, agent_end, gateway_end};
 
 #[tokio::test]
@@ -30,9 +33,11 @@ async fn stalled_readers_slow_nobody_and_memory_is_bounded_over_a_socket_pair() 
 async fn play(test: &str, carrier: Carrier) {
     match part() {
         None => {
-            let mut gateway = this_binary(test, GATEWAY).spawn().expect("this binary again");
-            let status = timeout(LONGEST, gateway.wait()).await.expect("calls hang").expect("a child");
-            assert!(status.success(), "the gateway's process failed; its output is above");
+            let gateway = this_binary(test, GATEWAY).output();
+            let output = timeout(LONGEST, gateway).await.expect("calls hang").expect("this binary again");
+            let told = String::from_utf8_lossy(&output.stdout);
+            println!("{}", told.lines().find(|line| line.contains(FIGURES)).unwrap_or_default());
+            assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
         }
         Some(part) if part == GATEWAY => measure(test, carrier).await,
         Some(socket) => {
@@ -42,17 +47,15 @@ async fn play(test: &str, carrier: Carrier) {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the figures belong to the result")]
 async fn measure(test: &str, carrier: Carrier) {
     let tasks = Tasks::new();
     let (quiet, _quiet_agent) = attached(test, carrier, &tasks).await;
     let (loaded, agent) = attached(test, carrier, &tasks).await;
+    let (quiet, channel, loaded) = (Caller::new(quiet), loaded.clone(), Caller::new(loaded));
     let before = resident_mib("self", "VmRSS");
     let mut stalled = Vec::new();
     for _ in 0..READERS {
-        let mut download = loaded.download(text("")).await.expect("a stream");
-        download.message().await.expect("data").expect("data");
-        stalled.push(download);
+        stalled.push(begun(&channel).await);
     }
     all_windows_are_full(&loaded).await;
 
@@ -60,7 +63,7 @@ async fn measure(test: &str, carrier: Carrier) {
     let agent_mib = resident_mib(&agent.id().expect("it runs").to_string(), "VmHWM");
     let gateway_mib = resident_mib("self", "VmHWM").saturating_sub(before);
     println!(
-        "{carrier:?}: {READERS} stalled readers: p99 {ratio:.2} x idle, agent {agent_mib} MiB, gateway +{gateway_mib} MiB"
+        "{carrier:?}: {READERS} {FIGURES} p99 {ratio:.2} x idle, agent {agent_mib} MiB, gateway +{gateway_mib} MiB"
     );
     assert!(ratio <= 2.0, "p99 {ratio:.2} x idle");
     assert!(agent_mib <= AGENT_MIB, "agent {agent_mib} MiB");
@@ -68,14 +71,26 @@ async fn measure(test: &str, carrier: Carrier) {
     assert!(gateway_mib <= windows_mib + GATEWAY_MIB_BESIDE_WINDOWS, "gateway +{gateway_mib} MiB");
 }
 
+/// A download of which the first bytes have come; undecoded, as the gateway passes it on.
+async fn begun(channel: &Channel) -> Body {
+    // The frame of an empty message.
+    let body = Body::new(Full::from(&[0; 5][..]).map_err(|never| match never {}));
+    let request = http::Request::post(DOWNLOAD).header("content-type", "application/grpc").body(body);
+    let response = channel.clone().oneshot(request.expect("a request")).await.expect("a stream");
+    let mut body = response.into_body();
+    let first = body.frame().await.expect("a frame").expect("data");
+    assert!(first.into_data().is_ok_and(|data| !data.is_empty()));
+    body
+}
+
 /// A tunnel to an agent in a process of its own.
-async fn attached(test: &str, carrier: Carrier, tasks: &Tasks) -> (Caller, Child) {
+async fn attached(test: &str, carrier: Carrier, tasks: &Tasks) -> (Channel, Child) {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("pipe");
     let listener = UnixListener::bind(&socket).expect("a socket");
     let agent = this_binary(test, path(&socket)).spawn().expect("this binary again");
     let (pipe, _) = listener.accept().await.expect("the agent connects");
-    (Caller::new(gateway_end(carrier, pipe, &Options::default(), tasks).await), agent)
+    (gateway_end(carrier, pipe, &Options::default(), tasks).await, agent)
 }
 
 /// Waits until the agent makes no more messages: every window and buffer is full.
@@ -143,5 +158,6 @@ const CALLS: usize = 300;
 const STEADY: usize = 50;
 /// A starved tunnel shows as a hang, which must not become the test's own.
 const LONGEST: Duration = Duration::from_secs(120);
+const FIGURES: &str = "stalled readers:";
 const PART: &str = "GITPROXY_TEST_STALLED_PART";
 const GATEWAY: &str = "gateway";
