@@ -36,6 +36,8 @@ fn reflection() -> Builder<'static> {
     let packages = [methods::SCM_PACKAGE, methods::AGENT_PACKAGE];
     let builder = Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
+        // So that a tool can show the details of a failed call.
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .with_service_name(tonic_health::pb::health_server::SERVICE_NAME);
     let services = methods::services(|method| packages.contains(&method.package));

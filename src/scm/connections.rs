@@ -54,10 +54,11 @@ impl Connections {
         self.local.values().map(Arc::as_ref)
     }
 
-    /// Chooses the connection of a call: the one that came with it, else the local one that it names, else the only one.
+    /// Chooses the connection of a call: the one that it names, of either kind, else the only one that there is.
     ///
-    /// A name that stands for both kinds, or a name that is not that of the connection that came along, is refused as
-    /// CONNECTION_AMBIGUOUS: to guess would be to send one customer's command to another server.
+    /// A name that stands for both kinds, a name that is not that of the connection that came along, and no name where
+    /// one came along and there are local ones too, are refused as CONNECTION_AMBIGUOUS: to guess would be to send one
+    /// server's command to another.
     pub(super) fn choose<T>(&self, request: &Request<T>) -> Result<Arc<Connection>, Fault> {
         let named = name_in(request.metadata())?;
         match (request.extensions().get::<HeldSecret>(), named) {
@@ -78,6 +79,10 @@ impl Connections {
             let problem = format!("the call names connection `{other}` and came with `{name}`; send one");
             return Err(ambiguous(problem).with("connection", other));
         }
+        if named.is_none() && !self.local.is_empty() {
+            let names = self.local.keys().map(String::as_str).chain([name]).collect::<Vec<_>>().join(", ");
+            return Err(unnamed(names));
+        }
         let settings = held.settings()?;
         let backend = self.held.backend(&settings)?;
         let Settings { name, base, projects, .. } = settings;
@@ -95,9 +100,7 @@ impl Connections {
             )),
             (Some(_), Some(_)) => {
                 let names = self.local.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-                let problem =
-                    format!("name one in `{METADATA}`: the agent has several connections ({names})");
-                Err(ambiguous(problem).with("connections", names))
+                Err(unnamed(names))
             }
         }
     }
@@ -114,6 +117,11 @@ pub(super) fn name_in(metadata: &MetadataMap) -> Result<Option<&str>, Fault> {
 
 fn ambiguous(problem: String) -> Fault {
     Fault::new(Code::InvalidArgument, Reason::ConnectionAmbiguous, problem)
+}
+
+fn unnamed(names: String) -> Fault {
+    ambiguous(format!("name one in `{METADATA}`: the agent has several connections ({names})"))
+        .with("connections", names)
 }
 
 fn unknown(name: &str) -> Fault {
@@ -170,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_came_along_is_taken() {
-        assert_eq!(choose(&["a"], None, Some("c")), Ok("c https://cloud.example/".into()));
+        assert_eq!(choose(&[], None, Some("c")), Ok("c https://cloud.example/".into()));
         assert_eq!(choose(&["a"], Some("c"), Some("c")), Ok("c https://cloud.example/".into()));
     }
 
@@ -180,5 +188,10 @@ mod tests {
         assert_eq!(choose(&["a"], None, Some("a")), Err(Reason::ConnectionAmbiguous));
         assert_eq!(choose(&["a"], Some("a"), Some("c")), Err(Reason::ConnectionAmbiguous));
         assert_eq!(choose(&["a"], Some("x"), Some("c")), Err(Reason::ConnectionAmbiguous));
+    }
+
+    #[test]
+    fn nobody_guesses_between_a_local_connection_and_one_that_came_along() {
+        assert_eq!(choose(&["a"], None, Some("c")), Err(Reason::ConnectionAmbiguous));
     }
 }

@@ -33,15 +33,16 @@ async fn a_gateway_that_was_killed_and_started_again_is_served_by_the_same_agent
 #[tokio::test]
 async fn the_calls_in_flight_of_an_agent_that_was_killed_fail_within_100_ms() {
     let house = House::new().await;
-    let mut best = Duration::MAX;
-    // What is measured is the least that it takes; another test may have the processor in one of the rounds.
+    let mut rounds = Vec::new();
+    // The median counts: another test may have the processor in one of the rounds.
     for _ in 0..3 {
         let mut agent = house.start_agent(&[]);
         let caller = house.caller().await;
         caller.get_repo_soon().await;
-        best = best.min(killed_in_flight(&house, &mut agent, &caller).await);
+        rounds.push(killed_in_flight(&house, &mut agent, &caller).await);
     }
-    assert!(best <= Duration::from_millis(100), "{best:?}");
+    rounds.sort();
+    assert!(rounds[1] <= Duration::from_millis(100), "{rounds:?}");
 }
 
 #[tokio::test]

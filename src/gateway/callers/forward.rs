@@ -86,16 +86,19 @@ impl Forward {
     ) -> Result<HeaderMap, Fault> {
         let mut sent = headers::forwarded(received);
         headers::sign(&mut sent, &admitted.caller);
-        let Some(name) = self.connection(admitted, agent).await? else { return Ok(sent) };
-        headers::direct(&mut sent, &name);
+        if let Some(name) = &admitted.destination.connection {
+            headers::direct(&mut sent, name);
+        }
+        let Some(name) = self.held(admitted, agent).await? else { return Ok(sent) };
         if let Some(held) = self.store.held(agent, &name).await.map_err(|error| unanswered(&error))? {
             headers::entrust(&mut sent, held);
         }
         Ok(sent)
     }
 
-    /// The connection that the call names, or the only one that the cloud holds. Else the agent decides.
-    async fn connection(&self, admitted: &Admitted, agent: &AgentId) -> Result<Option<Name>, Fault> {
+    /// The connection that may come from the cloud: the one that the call names, or the only one that there is. In the
+    /// second case the agent still sees that the call named none, and refuses to guess when it has one of its own.
+    async fn held(&self, admitted: &Admitted, agent: &AgentId) -> Result<Option<Name>, Fault> {
         if let Some(name) = &admitted.destination.connection {
             return Ok(Some(name.clone()));
         }

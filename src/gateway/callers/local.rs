@@ -63,6 +63,10 @@ fn reflection() -> Builder<'static> {
     let services = methods::services(|method| method.package == methods::SCM_PACKAGE || serves(method.path));
     let builder = Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTOR_SET)
+        // So that a tool can show the details of a failed call.
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .with_service_name(tonic_health::pb::health_server::SERVICE_NAME)
         .include_reflection_service(false);
     services.into_iter().fold(builder, Builder::with_service_name)
 }

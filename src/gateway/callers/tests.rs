@@ -147,8 +147,10 @@ async fn a_held_connection_travels_with_the_call_and_a_local_name_without_a_secr
     assert_eq!(house.call(READ, &house.token, &[]).await.code(), Code::Ok);
     let seen = agent.seen.lock().expect("lock");
     let sent = |at: usize, name: &str| seen[at].headers.get(name).cloned();
+    // The agent must see that nobody named it.
+    assert_eq!(sent(0, "gitproxy-connection"), None);
+    assert_eq!(sent(1, "gitproxy-connection"), Some(HeaderValue::from_static("main")));
     for at in [0, 1] {
-        assert_eq!(sent(at, "gitproxy-connection"), Some(HeaderValue::from_static("main")));
         assert!(sent(at, "gitproxy-connection-bin").expect("held").is_sensitive());
     }
     assert_eq!(sent(2, "gitproxy-connection"), Some(HeaderValue::from_static("local")));
