@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::bitbucket::Account;
 use crate::egress::{CaSource, Roots};
-use crate::ops::settings::{Layers, Period, Problems, Size};
+use crate::ops::settings::{Count, Layers, Period, Problems, Size};
 use crate::scm::backend::Allowance;
 use crate::tunnel;
 use crate::tunnel::admit::Limits;
@@ -137,7 +137,7 @@ fn limits(layers: &Layers, problems: &mut Problems) -> Option<Limits> {
 }
 
 fn limit(layers: &Layers, key: &str, problems: &mut Problems) -> Option<usize> {
-    let limit = layers.required::<usize>(key, problems)?;
+    let limit = layers.required(key, problems).map(|Count(count)| count as usize)?;
     if (1..=MOST_CALLS).contains(&limit) {
         return Some(limit);
     }

@@ -140,7 +140,10 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 fn fail(what: &str, code: u8) -> ExitCode {
-    // If the standard error is gone, the code still tells.
-    let _ = writeln!(io::stderr().lock(), "gitproxy-gateway: {what}");
+    let mut stderr = io::stderr().lock();
+    for line in what.lines() {
+        // If the standard error is gone, the code still tells.
+        let _ = writeln!(stderr, "gitproxy-gateway: {line}");
+    }
     ExitCode::from(code)
 }

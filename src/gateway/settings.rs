@@ -1,14 +1,13 @@
 //! The settings of `gitproxy-gateway`: the table, and what is made of it.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Config;
-use crate::egress::serve::ServerTls;
+use crate::egress::serve::{self, ServerTls};
 use crate::ops::Tasks;
-use crate::ops::settings::{Layers, Period, Problems, Secrecy, Setting, Size};
+use crate::ops::settings::{Count, Layers, Period, Problems, Secrecy, Setting, Size};
 use crate::ops::telemetry;
 use crate::tunnel::{self, admit, deadline};
 
@@ -253,10 +252,10 @@ fn config(layers: &Layers, tasks: &Tasks, problems: &mut Problems) -> Option<Con
 
 fn tunnel(layers: &Layers, problems: &mut Problems) -> Option<tunnel::Options> {
     let Size(window) = layers.value("link.window", problems)?;
-    let max_streams = layers.value::<NonZeroU32>("link.max_streams", problems);
+    let max_streams = layers.value("link.max_streams", problems).map(|Count(count)| count);
     match u32::try_from(window) {
         Ok(window) if WINDOWS.contains(&window) => {
-            Some(tunnel::Options { window, max_streams: max_streams?.get(), ..tunnel::Options::default() })
+            Some(tunnel::Options { window, max_streams: max_streams?, ..tunnel::Options::default() })
         }
         Ok(_) | Err(_) => {
             problems.push(layers.problem("link.window", "is not from 64KiB to 64MiB"));
@@ -266,15 +265,23 @@ fn tunnel(layers: &Layers, problems: &mut Problems) -> Option<tunnel::Options> {
 }
 
 fn tls(layers: &Layers, listener: &str, tasks: &Tasks, problems: &mut Problems) -> Option<ServerTls> {
-    let setting = format!("{listener}.tls_cert");
-    let certificate = layers.required::<PathBuf>(&setting, problems);
-    let key = layers.required::<PathBuf>(&format!("{listener}.tls_key"), problems);
-    let tls = ServerTls::new(&certificate?, &key?, &[b"h2", b"http/1.1"], tasks);
-    tls.map_err(|error| problems.push(layers.problem(&setting, &format!("cannot be used: {error}")))).ok()
+    let settings = [format!("{listener}.tls_cert"), format!("{listener}.tls_key")];
+    let [certificate, key] = settings.each_ref().map(|setting| layers.required::<PathBuf>(setting, problems));
+    let (certificate, key) = (certificate?, key?);
+    let tls = ServerTls::new(&certificate, &key, &[b"h2", b"http/1.1"], tasks);
+    tls.map_err(|error| {
+        let [of_certificate, of_key] = &settings;
+        let at_fault = match &error {
+            serve::Error::File { path, .. } if *path == key => of_key,
+            serve::Error::File { .. } | serve::Error::Pair { .. } | serve::Error::Tls(_) => of_certificate,
+        };
+        problems.push(layers.problem(at_fault, &format!("cannot be used: {error}")));
+    })
+    .ok()
 }
 
 fn count(layers: &Layers, key: &str, problems: &mut Problems) -> Option<usize> {
-    layers.value::<NonZeroU32>(key, problems).map(|number| number.get() as usize)
+    layers.value(key, problems).map(|Count(count)| count as usize)
 }
 
 fn period(layers: &Layers, key: &str, problems: &mut Problems) -> Option<Duration> {
@@ -305,7 +312,8 @@ mod tests {
             "AGENTS_LISTEN" => Some("here".to_owned()),
             "LINK_WINDOW" => Some("1GiB".to_owned()),
             "LIMIT_BULK" => Some("0".to_owned()),
-            "CALLERS_TLS_CERT" | "CALLERS_TLS_KEY" => Some("/does/not/exist".to_owned()),
+            "CALLERS_TLS_CERT" => Some("/does/not/exist".to_owned()),
+            "CALLERS_TLS_KEY" => Some("/nor/does/this".to_owned()),
             "RUST_LOG" => Some("gitproxy=loud".to_owned()),
             _ => None,
         };
@@ -326,6 +334,26 @@ mod tests {
         ];
         assert_eq!(told, expected, "{problems}");
         assert!(problems.to_string().contains("environment AGENTS_LISTEN"), "{problems}");
+    }
+
+    #[tokio::test]
+    async fn a_file_without_a_key_is_told_by_the_name_of_the_key() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        for file in [&certificate, &key] {
+            std::fs::write(file, made.cert.pem()).expect("written");
+        }
+        let env = |name: &str| match name {
+            "CALLERS_TLS_CERT" => Some(certificate.display().to_string()),
+            "CALLERS_TLS_KEY" => Some(key.display().to_string()),
+            _ => None,
+        };
+        let mut problems = Problems::new();
+        let layers = layers(&env, &mut problems);
+        assert!(tls(&layers, "callers", &Tasks::new(), &mut problems).is_none());
+        let told: Vec<_> = problems.iter().map(|problem| problem.setting.as_str()).collect();
+        assert_eq!(told, ["callers.tls_key"], "{problems}");
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 pub use layers::Layers;
 pub use problem::{Problem, Problems};
 pub use section::Section;
-pub use units::{Malformed, Period, Size};
+pub use units::{Count, Malformed, NoCount, Period, Size};
 
 /// One setting of a program.
 #[derive(Debug, Clone, Copy)]

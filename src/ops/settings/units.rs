@@ -12,6 +12,10 @@ pub struct Period(pub Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
+/// How many of something: a whole number from 1 to 4,294,967,295.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Count(pub u32);
+
 /// Why a text is no value with a unit. It does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
@@ -34,6 +38,19 @@ pub enum Malformed {
     #[error("is too large")]
     TooLarge,
 }
+
+impl FromStr for Count {
+    type Err = NoCount;
+
+    fn from_str(text: &str) -> Result<Self, NoCount> {
+        text.parse().ok().filter(|count| *count > 0).map(Self).ok_or(NoCount)
+    }
+}
+
+/// A text is no [`Count`]. It does not repeat the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a whole number from 1 to {}", u32::MAX)]
+pub struct NoCount;
 
 impl FromStr for Period {
     type Err = Malformed;
@@ -108,6 +125,14 @@ const HALF_MICRO: Duration = Duration::from_nanos(500);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_is_a_whole_number_from_1() {
+        assert_eq!("16".parse(), Ok(Count(16)));
+        for text in ["0", "-1", "1.5", "many", "", "99999999999"] {
+            assert_eq!(text.parse::<Count>(), Err(NoCount), "{text}");
+        }
+    }
 
     #[test]
     fn a_period_needs_its_unit() {
