@@ -2,6 +2,7 @@
 
 pub mod backoff;
 mod causes;
+mod check;
 pub mod key;
 pub mod secret;
 pub mod settings;
@@ -10,5 +11,6 @@ pub mod telemetry;
 pub mod watch;
 
 pub use causes::causes;
+pub use check::{Advice, Check, Outcome};
 pub use key::Key;
 pub use tasks::Tasks;
