@@ -12,7 +12,9 @@ mod connector;
 mod crypto;
 mod dial;
 mod error;
+mod guard;
 mod origin;
+mod resolver;
 pub mod serve;
 mod stream;
 mod trust;
@@ -24,7 +26,9 @@ use rustls::ClientConfig;
 
 pub use connector::Connector;
 pub use error::{Error, Hop, TlsFault};
+pub use guard::{Forbidden, Guard, KubernetesApi, NotAServer, Server};
 pub use origin::{NotAnOrigin, Origin, Scheme};
+pub use resolver::Resolver;
 pub use stream::Stream;
 pub use trust::{CaSource, Roots, TrustError};
 

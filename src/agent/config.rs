@@ -2,6 +2,7 @@
 
 mod connection;
 mod gateway;
+mod held;
 mod label;
 mod listen;
 
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bitbucket::Account;
-use crate::egress::{CaSource, Roots};
+use crate::egress::{CaSource, Guard, Roots};
 use crate::ops::settings::{Count, Layers, Period, Problems, Size};
 use crate::scm::backend::Allowance;
 use crate::tunnel;
@@ -34,6 +35,8 @@ pub struct Config {
     pub connections: Vec<Account>,
     /// How many servers the connections that come with calls may bring in.
     pub new_origins: Allowance,
+    /// Where the connections that come with calls may go.
+    pub guard: Guard,
     /// How both HTTP/2 connections of the link behave.
     pub link: tunnel::Options,
     /// How many calls of each class may be in flight.
@@ -67,6 +70,7 @@ impl Config {
         let (roots, extra_ca) = trust(layers, problems);
         let connections = connection::all(layers, problems);
         let new_origins = layers.required("limits.new_servers", problems);
+        let guard = held::guard(layers, problems);
         let link = link(layers, problems);
         let limits = limits(layers, problems);
         let debug = layers.value("debug.listen", problems);
@@ -81,6 +85,7 @@ impl Config {
             extra_ca,
             connections,
             new_origins: Allowance(new_origins?),
+            guard,
             link: link?,
             limits: limits?,
             debug,

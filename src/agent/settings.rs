@@ -126,6 +126,29 @@ pub const TABLE: &[Setting] = &[
         "How many servers that the agent does not know yet may be named in an hour by connections that come with calls.",
     ),
     plain(
+        [
+            "held.allowed_servers",
+            "allowed-servers",
+            "",
+            "list of origins such as https://git.example.com and networks such as 10.0.0.0/8",
+        ],
+        &["GITPROXY_ALLOWED_SERVERS"],
+        "The only servers that connections that come with calls may go to, by origin or by the address that is dialed; any \
+         unless set.",
+    ),
+    plain(
+        ["held.allowed_addresses", "allowed-addresses", "", "list of networks such as 127.0.0.0/8"],
+        &["GITPROXY_ALLOWED_ADDRESSES"],
+        "Addresses that connections that come with calls may go to although they are special: loopback, link-local, a \
+         cloud's metadata service, the Kubernetes API and the like.",
+    ),
+    plain(
+        ["held.kubernetes", "", "", "list of addresses or names"],
+        &["KUBERNETES_SERVICE_HOST"],
+        "Where the Kubernetes API of the agent's cluster is, set by Kubernetes itself; connections that come with calls may \
+         not go there.",
+    ),
+    plain(
         ["debug.listen", "debug-listen", "", "loopback address 127.0.0.1:PORT or unix:PATH"],
         &["GITPROXY_DEBUG_LISTEN"],
         "Serves the commands to local operators, by plaintext gRPC with reflection. Off unless set.",

@@ -11,7 +11,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use super::config::{AccessKey, DebugListen};
 use super::*;
-use crate::egress::{Origin, Roots};
+use crate::egress::{Guard, Origin, Roots};
 use crate::proto::agent::v1::GetInstanceRequest;
 use crate::proto::agent::v1::instances_client::InstancesClient;
 use crate::scm::DenyAll;
@@ -28,6 +28,7 @@ fn config(folder: &Path) -> Config {
         extra_ca: Vec::new(),
         connections: Vec::new(),
         new_origins: Allowance::default(),
+        guard: Guard::default(),
         link: Options::default(),
         limits: Limits::default(),
         debug: Some(DebugListen::Tcp(([127, 0, 0, 1], 0).into())),

@@ -1,6 +1,8 @@
 //! The hops of a connection, one after the other.
 
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,7 +19,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::budget::Budget;
 use super::stream::Protocol;
-use super::{Alpn, Error, Hop, Limits, Origin, Scheme, Stream, dial};
+use super::{Alpn, Error, Hop, Limits, Origin, Resolver, Scheme, Stream, dial};
 
 /// Connects to one origin and to no other; clones are alike.
 ///
@@ -47,7 +49,7 @@ impl Connector {
     pub async fn connect(&self) -> Result<Stream, Error> {
         self.check()?;
         let budget = Budget::start(self.origin.clone(), self.limits);
-        let tcp = dial::dial(&self.origin, &budget).await?;
+        let tcp = self.dial(&budget).await?;
         let stream = match self.origin.scheme() {
             Scheme::Http => Stream::new(tcp, self.without_alpn()),
             Scheme::Https => self.secure(tcp, &budget).await?,
@@ -64,6 +66,27 @@ impl Connector {
             }
             Scheme::Http | Scheme::Https => Ok(()),
         }
+    }
+
+    async fn dial(&self, budget: &Budget) -> Result<TcpStream, Error> {
+        let found = budget.within(Hop::Resolve, dial::resolve(&self.origin, &Resolver::system())).await?;
+        let found = found.map_err(|source| Error::Resolve { origin: self.origin.clone(), source })?;
+        let limit = budget.limit();
+        dial::connect(&self.allowed(found)?, limit).await.map_err(|attempts| {
+            if attempts.all_silent() {
+                return budget.over(Hop::Connect, limit);
+            }
+            Error::Connect { origin: self.origin.clone(), source: io::Error::other(attempts) }
+        })
+    }
+
+    /// Those of the addresses that may be dialed. A name that only says that it is this machine does not make it so.
+    fn allowed(&self, mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Error> {
+        match self.origin.scheme() {
+            Scheme::Https => {}
+            Scheme::Http => found.retain(|address| address.ip().is_loopback()),
+        }
+        if found.is_empty() { Err(Error::PlainHttp { origin: self.origin.clone() }) } else { Ok(found) }
     }
 
     async fn secure(&self, tcp: TcpStream, budget: &Budget) -> Result<Stream, Error> {
