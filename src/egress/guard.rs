@@ -33,7 +33,7 @@ pub use server::{KubernetesApi, NotAServer, Server};
 /// Addresses are checked at every dial and those that were checked are dialed, so that a name which leads elsewhere the
 /// second time gains nothing. Through a proxy the proxy resolves the name, and only literals and names can be checked:
 /// [`Guard::proxied`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guard {
     allowed_servers: Vec<Server>,
     allowed_addresses: Vec<IpNet>,
@@ -54,7 +54,7 @@ impl Guard {
     /// What can be told before a name is resolved: literals, names like `localhost`, and the allowed servers as far as
     /// no network is among them.
     pub(super) fn origin(&self, origin: &Origin) -> Result<(), Forbidden> {
-        match literal(origin) {
+        match origin.ip() {
             Some(ip) => self.dialed(origin, &[ip]),
             None => {
                 self.name(&origin.host())?;
@@ -68,7 +68,7 @@ impl Guard {
     /// resolves the name, and no network can be compared with what it finds.
     pub(super) fn proxied(&self, origin: &Origin) -> Result<(), Forbidden> {
         self.origin(origin)?;
-        let settled = literal(origin).is_some() || self.allowed_servers.is_empty() || self.lists(origin);
+        let settled = origin.ip().is_some() || self.allowed_servers.is_empty() || self.lists(origin);
         if settled { Ok(()) } else { Err(Why::Unresolved.into()) }
     }
 
@@ -141,16 +141,6 @@ impl Guard {
 fn covers<'a>(networks: impl IntoIterator<Item = &'a IpNet>, ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     networks.into_iter().any(|net| net.contains(&ip))
-}
-
-/// The address that an origin names, in whatever notation a resolver would take for one: `0x7f000001` is a valid name for
-/// a certificate, and 127.0.0.1 for `getaddrinfo` and for many a proxy.
-fn literal(origin: &Origin) -> Option<IpAddr> {
-    let named = || match url::Host::parse(&origin.host()) {
-        Ok(url::Host::Ipv4(ip)) => Some(ip.into()),
-        Ok(url::Host::Domain(_) | url::Host::Ipv6(_)) | Err(_) => None,
-    };
-    origin.ip().or_else(named)
 }
 
 #[cfg(test)]

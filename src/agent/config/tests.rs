@@ -172,3 +172,40 @@ fn a_bad_connection_is_told_with_its_name() {
         assert!(told.contains(expected), "{expected} is not in {told}");
     }
 }
+
+#[test]
+fn where_held_connections_may_go_is_read_with_what_kubernetes_sets() {
+    let key = key();
+    let env = [
+        GATEWAY,
+        ("ACCESS_KEY", &key),
+        ("GITPROXY_ALLOWED_SERVERS", "https://git.example.com, 10.1.0.0/16"),
+        ("GITPROXY_ALLOWED_ADDRESSES", "127.0.0.0/8, ::1"),
+        ("KUBERNETES_SERVICE_HOST", "10.96.0.1"),
+    ];
+    let config = read("", &env, &[]).expect("usable");
+    let servers = ["https://git.example.com", "10.1.0.0/16"].map(|text| text.parse().expect(text));
+    let addresses = ["127.0.0.0/8", "::1/128"].map(|text| text.parse().expect(text));
+    let kubernetes = vec!["10.96.0.1".parse().expect("an address")];
+    assert_eq!(config.guard, Guard::new(servers.into(), addresses.into(), kubernetes));
+    let bare = read("", &[GATEWAY, ("ACCESS_KEY", &key)], &[]).expect("usable");
+    assert_eq!(bare.guard, Guard::default());
+}
+
+#[test]
+fn an_entry_that_is_no_server_or_network_is_told_with_its_setting() {
+    let file = "[held]\nallowed_servers = [\"git.example.com\", \"https://git.example.com/bitbucket\"]\n\
+                allowed_addresses = [\"localhost\"]\n";
+    let told = lines(read(file, &[GATEWAY, ("ACCESS_KEY", &key())], &[]));
+    for expected in [
+        "`git.example.com` is neither an origin such as https://git.example.com nor a network",
+        "`https://git.example.com/bitbucket` has more than scheme, host and port",
+        "`localhost` is no network such as",
+    ] {
+        assert!(
+            told.iter().any(|line| line.contains(expected) && line.contains("held.")),
+            "{expected}: {told:#?}"
+        );
+    }
+    assert_eq!(told.len(), 3, "{told:#?}");
+}

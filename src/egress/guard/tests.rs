@@ -170,20 +170,17 @@ fn every_notation_of_a_forbidden_address_is_refused_as_url_and_as_target() {
     ] {
         let text = format!("https://{host}/");
         let of_url = Origin::of(&Url::parse(&text).unwrap()).unwrap();
-        let of_uri = text.parse().map(|uri| Origin::of_uri(&uri));
         assert!(of_url.ip().is_some(), "{text} is an address once it is parsed");
         assert!(Guard::default().origin(&of_url).is_err(), "{text}");
-        if let Ok(Ok(origin)) = of_uri {
-            assert!(Guard::default().origin(&origin).is_err(), "{text} as a target");
-            assert!(Guard::default().proxied(&origin).is_err(), "{text} as a target, by a proxy");
+        // A target is taken as it is written. What is no address then must be no name either, or a resolver would make
+        // one of it: `getaddrinfo` takes every notation that C does.
+        if let Ok(target) = text.parse::<http::Uri>()
+            && let Ok(origin) = Origin::of_uri(&target)
+        {
+            assert!(origin.ip().is_some(), "{text} is a name as a target");
+            assert!(Guard::default().proxied(&origin).is_err(), "{text} as a target");
         }
     }
-    let hidden = Origin::of_uri(&"https://0x7f000001/".parse().unwrap()).unwrap();
-    assert_eq!(
-        hidden.ip(),
-        None,
-        "a name to certificates, an address to resolvers: the case that the check is for"
-    );
 }
 
 #[test]
