@@ -85,11 +85,12 @@ impl Agent {
         tasks: &Tasks,
         hooks: impl FnOnce(Core) -> Core,
     ) -> Result<Self, Error> {
-        let egress = Egress::new(&egress::Settings {
+        let settings = egress::Settings {
             roots: config.roots.clone(),
             extra_ca: config.extra_ca.clone(),
             ..egress::Settings::default()
-        })?;
+        };
+        let egress = Egress::new(&settings, tasks)?;
         let core = Arc::new(hooks(Core::new(connections(&config, &egress)?)));
         let instance = uuid::Uuid::new_v4().to_string();
         let (state, seen) = watch::channel(State::Dialing);

@@ -4,29 +4,43 @@
 //! What fails is an [`Error`] that names the [`Hop`]. TLS is always verified: there is no switch that turns it off.
 //!
 //! The parts, in the order of a connection: `connector` (the hops one after the other), `dial` (names and TCP), `trust`
-//! (whose certificates count), `stream` (what comes out). `crypto` holds the one choice of a cryptographic library, and
-//! [`serve`] the server's side of TLS, which needs that choice too.
+//! (whose certificates count), `verify` (whether a server's is one of them, and if not, why), `identity` (what we show
+//! where a server asks), `stream` (what comes out). `crypto` holds the one choice of a cryptographic library, and
+//! [`serve`] the server's side of TLS, which needs that choice too; `expiry` warns before certificates end.
 
 mod budget;
+mod certificate;
 mod connector;
 mod crypto;
 mod dial;
 mod error;
+mod expiry;
+mod identity;
 mod origin;
+mod pair;
 pub mod serve;
 mod stream;
 mod trust;
+mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
 
+use self::verify::Verifier;
+use crate::ops::Tasks;
+
+pub use certificate::Certificate;
 pub use connector::Connector;
 pub use error::{Error, Hop, TlsFault};
+pub use expiry::Expiries;
+pub use identity::{ClientFiles, ClientIdentity};
 pub use origin::{NotAnOrigin, Origin, Scheme};
+pub use pair::Error as PairError;
 pub use stream::Stream;
 pub use trust::{CaSource, Roots, TrustError};
+pub use verify::{Kind, Rejected};
 
 /// The way out; clones share everything.
 #[derive(Debug, Clone)]
@@ -65,15 +79,16 @@ struct Limits {
 }
 
 impl Egress {
-    /// Loads the trusted certificates, and logs how many came from where.
+    /// Loads the trusted certificates, and logs how many came from where. Files and folders that are named are loaded
+    /// again when they change, in a task of `tasks`; what cannot be used then leaves the old in force, with a WARN.
     ///
     /// # Errors
     /// When a named source of trust cannot be read, is not PEM or holds no certificate, or when nobody is trusted.
-    pub fn new(settings: &Settings) -> Result<Self, TrustError> {
-        let roots = Arc::new(trust::load(&settings.roots, &settings.extra_ca)?);
+    pub fn new(settings: &Settings, tasks: &Tasks) -> Result<Self, TrustError> {
+        let verifier = Verifier::open(&settings.roots, &settings.extra_ca, tasks)?;
         Ok(Self {
-            either: crypto::client(Arc::clone(&roots), &[b"h2", b"http/1.1"])?,
-            http2: crypto::client(roots, &[b"h2"])?,
+            either: crypto::client(Arc::clone(&verifier), None, &[b"h2", b"http/1.1"])?,
+            http2: crypto::client(verifier, None, &[b"h2"])?,
             limits: Limits { hop: settings.hop_timeout, whole: settings.connect_timeout },
         })
     }

@@ -41,7 +41,7 @@ fn config(folder: &Path) -> Config {
 async fn channel(agent: &Agent, tasks: &Tasks) -> (Channel, http::Uri) {
     let origin: Origin =
         format!("http://{}", agent.debug_addr().expect("on TCP")).parse().expect("an origin");
-    let egress = Egress::new(&egress::Settings::default()).expect("an egress");
+    let egress = Egress::new(&egress::Settings::default(), tasks).expect("an egress");
     let uri = origin.to_string().parse().expect("a URI");
     let io = egress.connector(origin, Alpn::Http2Only).connect().await.expect("connected");
     (tunnel::channel(io, &Options::default(), tasks).await.expect("a channel"), uri)

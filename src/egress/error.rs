@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::{AlertDescription, CertificateError};
 
-use super::Origin;
+use super::{Origin, Rejected};
 
 /// Why there is no connection. What is shown names the origin, the hop and the remedy, but no resolved address: that is
 /// in the sources, for the operator's log.
@@ -146,6 +146,10 @@ impl Error {
     /// Sorts what a handshake ended with.
     pub(super) fn handshake(origin: Origin, source: io::Error) -> Self {
         let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(rejected) = inner.and_then(Rejected::of) {
+            let fault = TlsFault::of_certificate(&rejected.why);
+            return Self::Tls { origin, fault, source: io::Error::other(rejected.clone()) };
+        }
         match inner {
             Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
                 Self::NoHttp2 { origin, issuer: None }
@@ -164,17 +168,20 @@ impl TlsFault {
     fn of(error: &rustls::Error) -> Self {
         match error {
             rustls::Error::InvalidMessage(_) => Self::NotTls,
-            rustls::Error::InvalidCertificate(why) => match why {
-                CertificateError::UnknownIssuer => Self::UntrustedIssuer,
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                    Self::WrongHost
-                }
-                CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
-                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                    Self::NotYetValid
-                }
-                _ => Self::Other,
-            },
+            rustls::Error::InvalidCertificate(why) => Self::of_certificate(why),
+            _ => Self::Other,
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum is open; the rest has one remedy")]
+    fn of_certificate(why: &CertificateError) -> Self {
+        match why {
+            CertificateError::UnknownIssuer => Self::UntrustedIssuer,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::WrongHost
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
             _ => Self::Other,
         }
     }

@@ -165,7 +165,8 @@ fn patient(ca: &Ca, hop_timeout: Duration) -> Egress {
     std::fs::write(&file, Ca::new("unrelated").pem()).unwrap();
     let roots = Roots::Named { file: Some(file), folders: Vec::new() };
     let extra = CaSource::Pem { name: "test".to_owned(), pem: ca.pem().into_bytes() };
-    Egress::new(&Settings { roots, extra_ca: vec![extra], hop_timeout, ..Settings::default() }).unwrap()
+    let settings = Settings { roots, extra_ca: vec![extra], hop_timeout, ..Settings::default() };
+    Egress::new(&settings, &Tasks::new()).unwrap()
 }
 
 /// A server on a port of its own that ends with the test.
