@@ -45,6 +45,7 @@ pub use verify::{Kind, Rejected};
 /// The way out; clones share everything.
 #[derive(Debug, Clone)]
 pub struct Egress {
+    verifier: Arc<Verifier>,
     either: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
     limits: Limits,
@@ -88,9 +89,15 @@ impl Egress {
         let verifier = Verifier::open(&settings.roots, &settings.extra_ca, tasks)?;
         Ok(Self {
             either: crypto::client(Arc::clone(&verifier), None, &[b"h2", b"http/1.1"])?,
-            http2: crypto::client(verifier, None, &[b"h2"])?,
+            http2: crypto::client(Arc::clone(&verifier), None, &[b"h2"])?,
+            verifier,
             limits: Limits { hop: settings.hop_timeout, whole: settings.connect_timeout },
         })
+    }
+
+    /// What is trusted now, as in `140 of the platform, 2 of /etc/backline/ca/ca.crt`: for operators.
+    pub fn trusted(&self) -> String {
+        self.verifier.summary()
     }
 
     /// Makes a connector to one origin. Nothing is sent before it is used.

@@ -163,10 +163,11 @@ async fn agent(folder: &Path, sim: &Sim, cloud: &CloudSide) -> Made<CustomerSide
     let config = agent::Config {
         gateway: format!("https://localhost:{}", cloud.gateway.agents_addr().port()).parse()?,
         access_key: AccessKey::fixed(cloud.agent_key.clone()),
+        gateway_client: None,
         // Nobody but the two authorities of this run is trusted, so that the machine's own do not matter.
         roots: Roots::Named { file: Some(cloud.files.ca.clone()), folders: Vec::new() },
         extra_ca: vec![CaSource::Pem { name: "Bitbucket's CA".to_owned(), pem: sim.ca_pem().into() }],
-        connections: vec![connection(folder, sim)?],
+        connections: vec![connection(folder, sim)?.into()],
         new_origins: Allowance::default(),
         link: tunnel::Options::default(),
         limits: Limits::default(),

@@ -31,9 +31,25 @@ pub const TABLE: &[Setting] = &[
         "The file that holds the access key; it is read again when it changes.",
     ),
     plain(
-        ["trust.ca_files", "ca-file", "", "list of paths to PEM files"],
+        ["gateway.client_cert_file", "gateway-client-cert-file", "", "path to a PEM file"],
+        &["GATEWAY_CLIENT_CERT_FILE"],
+        "The client certificate, with its chain, for a gateway behind a proxy that asks for one (mTLS); it is read again \
+         when it changes.",
+    ),
+    plain(
+        ["gateway.client_key_file", "gateway-client-key-file", "", "path to a PEM file"],
+        &["GATEWAY_CLIENT_KEY_FILE"],
+        "The private key of that certificate, not encrypted; it is read again when it changes.",
+    ),
+    plain(
+        ["trust.ca", "", "", "text in PEM, or base64 of PEM"],
+        &["CUSTOM_CA_CERT"],
+        "The customer's CA certificates, trusted beside the platform's: any number, with any white space.",
+    ),
+    plain(
+        ["trust.ca_files", "ca-file", "", "list of paths to PEM files or to folders of them"],
         &["CUSTOM_CA_CERT_FILE"],
-        "The customer's CA certificates, trusted beside the platform's.",
+        "The customer's CA certificates, trusted beside the platform's; they are read again when they change.",
     ),
     plain(
         ["trust.root_file", "", "", "path to a PEM file"],
@@ -71,6 +87,17 @@ pub const TABLE: &[Setting] = &[
         "The projects that the connection `default` may touch, and no others.",
     ),
     plain(
+        ["connections.default.client_cert_file", "bitbucket-client-cert-file", "", "path to a PEM file"],
+        &["BITBUCKET_CLIENT_CERT_FILE"],
+        "The client certificate, with its chain, where the Bitbucket of the connection `default` asks for one (mTLS); it \
+         is read again when it changes.",
+    ),
+    plain(
+        ["connections.default.client_key_file", "bitbucket-client-key-file", "", "path to a PEM file"],
+        &["BITBUCKET_CLIENT_KEY_FILE"],
+        "The private key of that certificate, not encrypted; it is read again when it changes.",
+    ),
+    plain(
         ["connections.*.url", "", "", "https URL"],
         &[],
         "The Bitbucket of the connection of that name; context path included.",
@@ -94,6 +121,17 @@ pub const TABLE: &[Setting] = &[
         ["connections.*.projects", "", "", "list of project keys"],
         &[],
         "The projects that the connection may touch, and no others.",
+    ),
+    plain(
+        ["connections.*.client_cert_file", "", "", "path to a PEM file"],
+        &[],
+        "The client certificate, with its chain, where this Bitbucket asks for one (mTLS); it is read again when it \
+         changes.",
+    ),
+    plain(
+        ["connections.*.client_key_file", "", "", "path to a PEM file"],
+        &[],
+        "The private key of that certificate, not encrypted; it is read again when it changes.",
     ),
     plain(
         ["link.window", "link-window", "1MiB", "size such as 1MiB, 64KiB to 16MiB"],

@@ -24,6 +24,7 @@ fn config(folder: &Path) -> Config {
     Config {
         gateway: "http://127.0.0.1:9".parse().expect("a gateway"),
         access_key: AccessKey::fixed(Key::generate().expect("entropy")),
+        gateway_client: None,
         roots: Roots::Platform,
         extra_ca: Vec::new(),
         connections: Vec::new(),

@@ -90,8 +90,7 @@ pub(super) fn date(time: SystemTime) -> String {
 fn time(time: ASN1Time) -> SystemTime {
     let seconds = time.timestamp();
     let span = Duration::from_secs(seconds.unsigned_abs());
-    let moment =
-        if seconds < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) };
+    let moment = if seconds < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) };
     moment.unwrap_or(UNIX_EPOCH)
 }
 
@@ -142,7 +141,8 @@ mod tests {
     #[test]
     fn a_certificate_is_told_with_names_validity_and_issuer() {
         let ca = Ca::new("Example Root");
-        let leaf = Certificate::read(&ca.issue_for(&["git.example.com", "10.1.2.3", "::1"]).der().into()).unwrap();
+        let leaf =
+            Certificate::read(&ca.issue_for(&["git.example.com", "10.1.2.3", "::1"]).der().into()).unwrap();
         assert_eq!(leaf.names, ["git.example.com", "10.1.2.3", "::1"]);
         assert_eq!(leaf.issuer, "CN=Example Root");
         assert!(!leaf.self_signed && !leaf.ca);
@@ -150,7 +150,12 @@ mod tests {
         assert!(root.self_signed && root.ca, "{root}");
         let expired = Certificate::read(&ca.issue_expired("git.example.com").der().into()).unwrap();
         let text = expired.to_string();
-        assert!(text.ends_with("(issued by CN=Example Root, valid from 2001-01-01 to 2002-01-01, for git.example.com)"), "{text}");
+        assert!(
+            text.ends_with(
+                "(issued by CN=Example Root, valid from 2001-01-01 to 2002-01-01, for git.example.com)"
+            ),
+            "{text}"
+        );
         assert_eq!(Certificate::read(&CertificateDer::from(b"no DER".to_vec())), None);
     }
 
@@ -160,7 +165,9 @@ mod tests {
         let certificate = Certificate::read(&ca.issue_expired("localhost").der().into()).unwrap();
         let end = certificate.not_after;
         let hour = Duration::from_secs(60 * 60);
-        for (now, days) in [(end - hour * 24 * 30, 30), (end - hour, 0), (end + hour, -1), (end + hour * 25, -2)] {
+        for (now, days) in
+            [(end - hour * 24 * 30, 30), (end - hour, 0), (end + hour, -1), (end + hour * 25, -2)]
+        {
             assert_eq!(certificate.days_left(now), days);
         }
     }

@@ -156,7 +156,8 @@ mod tests {
     fn at_a_time() -> (Expiries, Arc<AtomicU64>) {
         let hours = Arc::new(AtomicU64::new(0));
         let own = Arc::clone(&hours);
-        let clock = move || SystemTime::UNIX_EPOCH + Duration::from_secs(60 * 60 * own.load(Ordering::Relaxed));
+        let clock =
+            move || SystemTime::UNIX_EPOCH + Duration::from_secs(60 * 60 * own.load(Ordering::Relaxed));
         (Expiries::with_clock(clock), hours)
     }
 

@@ -244,17 +244,25 @@ fn file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 /// file as a link into it: the links are followed, the rest begins with a dot.
 fn folder(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let entries = std::fs::read_dir(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let files = entries.filter_map(Result::ok).filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+    let files = entries
+        .filter_map(Result::ok)
+        .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
     let mut files: Vec<PathBuf> = files.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
     let mut certificates = Vec::new();
     for path in files {
         match file(&path) {
             Ok(found) => certificates.extend(found),
-            Err(what) => warn!(file = %path.display(), what, "the file is left out of the trusted certificates"),
+            Err(what) => {
+                warn!(file = %path.display(), what, "the file is left out of the trusted certificates")
+            }
         }
     }
-    if certificates.is_empty() { Err("holds no file with a certificate in PEM".to_owned()) } else { Ok(certificates) }
+    if certificates.is_empty() {
+        Err("holds no file with a certificate in PEM".to_owned())
+    } else {
+        Ok(certificates)
+    }
 }
 
 /// The certificates of a content, each of which must be one that can be trusted: somebody put it there to be used.

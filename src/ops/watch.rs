@@ -90,7 +90,8 @@ fn look(path: &Path) -> io::Result<Print> {
 }
 
 fn folder(path: &Path) -> io::Result<Print> {
-    let mut files: Vec<PathBuf> = fs::read_dir(path)?.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(path)?.filter_map(Result::ok).map(|entry| entry.path()).collect();
     files.sort();
     let (mut all, mut read) = (Sha256::new(), HashSet::new());
     for file in files {

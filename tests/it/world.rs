@@ -139,9 +139,10 @@ impl World {
         AgentConfig {
             gateway: self.agents_url().parse().expect("a gateway"),
             access_key: AccessKey::fixed(self.keys[&site.id].clone()),
+            gateway_client: None,
             roots: self.roots.clone(),
             extra_ca: Vec::new(),
-            connections: local.map(|link| self.account(link)).collect(),
+            connections: local.map(|link| self.account(link).into()).collect(),
             new_origins: Allowance::default(),
             link: tunnel::Options::default(),
             limits: tunnel::admit::Limits::default(),

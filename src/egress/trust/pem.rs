@@ -109,7 +109,11 @@ mod tests {
         let (one, two) = (Ca::new("one"), Ca::new("two"));
         let plain = format!("# ours\n{}\nand the old one:\n{}", one.pem(), two.pem());
         let encoded = BASE64_STANDARD.encode(&plain);
-        let wrapped: String = encoded.as_bytes().chunks(60).map(|line| format!(" {}\r\n", String::from_utf8_lossy(line))).collect();
+        let wrapped: String = encoded
+            .as_bytes()
+            .chunks(60)
+            .map(|line| format!(" {}\r\n", String::from_utf8_lossy(line)))
+            .collect();
         let shapes = [
             plain.clone(),
             plain.replace('\n', "\r\n"),
