@@ -4,9 +4,9 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use rustls::{AlertDescription, CertificateError};
+use rustls::AlertDescription;
 
-use super::{Origin, Rejected};
+use super::{Kind, Origin, Rejected};
 
 /// Why there is no connection. What is shown names the origin, the hop and the remedy, but no resolved address: that is
 /// in the sources, for the operator's log.
@@ -147,7 +147,7 @@ impl Error {
     pub(super) fn handshake(origin: Origin, source: io::Error) -> Self {
         let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         if let Some(rejected) = inner.and_then(Rejected::of) {
-            let fault = TlsFault::of_certificate(&rejected.why);
+            let fault = TlsFault::of_certificate(rejected.kind());
             return Self::Tls { origin, fault, source: io::Error::other(rejected.clone()) };
         }
         match inner {
@@ -161,28 +161,25 @@ impl Error {
 }
 
 impl TlsFault {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the library's enums are open; the rest has one remedy"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum is open; the rest has one remedy")]
     fn of(error: &rustls::Error) -> Self {
         match error {
             rustls::Error::InvalidMessage(_) => Self::NotTls,
-            rustls::Error::InvalidCertificate(why) => Self::of_certificate(why),
             _ => Self::Other,
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum is open; the rest has one remedy")]
-    fn of_certificate(why: &CertificateError) -> Self {
-        match why {
-            CertificateError::UnknownIssuer => Self::UntrustedIssuer,
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Self::WrongHost
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
-            _ => Self::Other,
+    fn of_certificate(kind: Kind) -> Self {
+        match kind {
+            Kind::UnknownIssuer
+            | Kind::UnknownIssuerOrMissingIntermediate
+            | Kind::SelfSigned
+            | Kind::SelfSignedAuthority
+            | Kind::OtherKeyOfSameName => Self::UntrustedIssuer,
+            Kind::WrongHost | Kind::NoHosts => Self::WrongHost,
+            Kind::Expired => Self::Expired,
+            Kind::NotYetValid => Self::NotYetValid,
+            Kind::Authority | Kind::Purpose | Kind::Other => Self::Other,
         }
     }
 }
