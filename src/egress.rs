@@ -13,6 +13,7 @@ mod crypto;
 mod dial;
 mod error;
 mod origin;
+mod proxy;
 pub mod serve;
 mod stream;
 mod trust;
@@ -25,6 +26,7 @@ use rustls::ClientConfig;
 pub use connector::Connector;
 pub use error::{Error, Hop, TlsFault};
 pub use origin::{NotAnOrigin, Origin, Scheme};
+pub use proxy::{BadCredentials, BadEntry, Fault, NoProxy, NotAProxy, Proxies, Proxy, Route, Way};
 pub use stream::Stream;
 pub use trust::{CaSource, Roots, TrustError};
 
