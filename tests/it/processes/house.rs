@@ -190,7 +190,7 @@ async fn addresses(gateway: &Program) -> (SocketAddr, SocketAddr) {
 
 fn write(folder: &Path, name: &str, text: &str) {
     let path: PathBuf = folder.join(name);
-    std::fs::write(path, text).expect("a file is written");
+    fs::write(path, text).expect("a file is written");
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
