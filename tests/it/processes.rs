@@ -31,6 +31,19 @@ async fn a_gateway_that_was_killed_and_started_again_is_served_by_the_same_agent
 }
 
 #[tokio::test]
+async fn the_folders_that_the_chart_names_are_trusted_side_by_side_without_hash_links() {
+    let house = House::new().await;
+    let folders = house.as_the_chart_mounts_them();
+    let agent = house.start_agent(&[("SSL_CERT_DIR", &folders), ("CUSTOM_CA_CERT_FILE", "")]);
+    // The gateway is of the authority in the second folder, the simulator of the one in the first.
+    assert!(house.caller().await.get_repo_soon().await.repo.is_some());
+    for folder in folders.split(':') {
+        let counted = |line: &str| line.contains(folder) && line.contains("certificates=1");
+        assert!(agent.log().lines().any(counted), "{folder}: {}", agent.log());
+    }
+}
+
+#[tokio::test]
 async fn the_calls_in_flight_of_an_agent_that_was_killed_fail_within_100_ms() {
     let house = House::new().await;
     let mut rounds = Vec::new();

@@ -1,6 +1,8 @@
 //! Simulator, gateway and agent, the latter two as the programs that operators run, over TLS on loopback.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -76,6 +78,21 @@ impl House {
         ];
         let more = more.iter().map(|&(name, value)| (name, value.to_owned()));
         Program::start(env!("CARGO_BIN_EXE_gitproxy"), &["run"], settings.into_iter().chain(more))
+    }
+
+    /// `SSL_CERT_DIR` as the chart sets it, `/etc/ssl/certs:/etc/backline/ca`: in the first a public authority as Debian
+    /// keeps it, in the second `ca.crt` as Kubernetes mounts it.
+    pub(crate) fn as_the_chart_mounts_them(&self) -> String {
+        let file = |name: &str| self.folder.path().join(name);
+        let (certs, ca) = (file("ssl/certs"), file("backline/ca"));
+        fs::create_dir_all(&certs).expect("a folder");
+        fs::create_dir_all(ca.join("..v1")).expect("a folder");
+        symlink(file("sim.pem"), certs.join("public.pem")).expect("a link");
+        fs::copy(file("sim.pem"), certs.join("ca-certificates.crt")).expect("a copy");
+        fs::copy(file("ca.pem"), ca.join("..v1/ca.crt")).expect("a copy");
+        symlink("..v1", ca.join("..data")).expect("a link");
+        symlink("..data/ca.crt", ca.join("ca.crt")).expect("a link");
+        format!("{}:{}", certs.display(), ca.display())
     }
 
     /// Connects as a cloud service does.
@@ -173,7 +190,7 @@ async fn addresses(gateway: &Program) -> (SocketAddr, SocketAddr) {
 
 fn write(folder: &Path, name: &str, text: &str) {
     let path: PathBuf = folder.join(name);
-    std::fs::write(path, text).expect("a file is written");
+    fs::write(path, text).expect("a file is written");
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
