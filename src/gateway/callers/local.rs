@@ -9,7 +9,9 @@ use tonic_health::server::HealthReporter;
 use tonic_reflection::server::Builder;
 use tower::Service as _;
 
+use super::diagnose;
 use super::door::Admitted;
+use super::routing::Routing;
 use crate::gateway::credentials::unanswered;
 use crate::gateway::directory::{Directory, Session};
 use crate::gateway::name::AgentId;
@@ -42,7 +44,8 @@ impl Local {
         directory: &Arc<dyn Directory>,
         health: HealthReporter,
     ) -> Result<Self, tonic_reflection::server::Error> {
-        let agents = Listing { store: Arc::clone(store), directory: Arc::clone(directory) };
+        let routing = Routing::new(Arc::clone(store), Arc::clone(directory));
+        let agents = Listing { store: Arc::clone(store), directory: Arc::clone(directory), routing };
         let health = tonic_health::server::HealthService::from_health_reporter(health);
         let routes = Routes::new(AgentsServer::new(agents))
             .add_service(tonic_health::pb::health_server::HealthServer::new(health))
@@ -76,6 +79,7 @@ fn reflection() -> Builder<'static> {
 struct Listing {
     store: Arc<dyn Store>,
     directory: Arc<dyn Directory>,
+    routing: Routing,
 }
 
 #[tonic::async_trait]
@@ -84,8 +88,7 @@ impl Agents for Listing {
         &self,
         request: Request<ListAgentsRequest>,
     ) -> Result<Response<ListAgentsResponse>, Status> {
-        let admitted = request.extensions().get::<Admitted>();
-        let tenant = &admitted.ok_or_else(|| Fault::internal("the call came past the door"))?.caller.tenant;
+        let tenant = &admitted(&request)?.caller.tenant;
         let mut agents = Vec::new();
         for agent in self.store.agents(tenant).await.map_err(|error| unanswered(&error))? {
             agents.push(self.describe(AgentId { tenant: tenant.clone(), agent }).await?);
@@ -95,9 +98,10 @@ impl Agents for Listing {
 
     async fn diagnose_agent(
         &self,
-        _: Request<DiagnoseAgentRequest>,
+        request: Request<DiagnoseAgentRequest>,
     ) -> Result<Response<DiagnoseAgentResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let admitted = admitted(&request)?.clone();
+        diagnose::diagnose(&self.routing, &admitted, request.into_inner()).await.map(Response::new)
     }
 }
 
@@ -110,6 +114,10 @@ impl Listing {
             held_connections: held.iter().map(ToString::to_string).collect(),
         })
     }
+}
+
+fn admitted<T>(request: &Request<T>) -> Result<&Admitted, Fault> {
+    request.extensions().get().ok_or_else(|| Fault::internal("the call came past the door"))
 }
 
 fn instance(session: &Session) -> Instance {
