@@ -15,6 +15,7 @@ mod dag;
 mod demo;
 mod deny_all;
 mod docs;
+mod doctor;
 mod house;
 mod isolation;
 mod methods;
