@@ -18,7 +18,7 @@ use crate::proto::Reason;
 use crate::proto::scm::v1 as pb;
 
 /// `GET /rest/api/latest/projects/{key}`
-fn request(key: &ProjectKey) -> Request<Bytes> {
+pub(super) fn request(key: &ProjectKey) -> Request<Bytes> {
     Draft::get(Path::project(key), Permission::ProjectRead).empty()
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Wire {
     #[serde(default, deserialize_with = "text")]
     pub(super) key: String,
     #[serde(default, deserialize_with = "text")]
-    name: String,
+    pub(super) name: String,
     #[serde(default, deserialize_with = "text")]
     description: String,
     #[serde(default, rename = "type", deserialize_with = "text")]

@@ -12,7 +12,7 @@ use tower::util::BoxCloneSyncService;
 use url::Url;
 
 use crate::bitbucket::error::{Cause, Recovery};
-use crate::egress::{self, Alpn, Egress, Hop, NotAnOrigin, Origin};
+use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin};
 use crate::ops::Tasks;
 use crate::proto::Reason;
 
@@ -43,25 +43,29 @@ pub(super) enum Lost {
     },
 }
 
-/// HTTP/1.1 or 2, as TLS agrees, with idle connections kept for a while.
+/// What opens the connections to a base URL: for HTTP/1.1 or 2, as TLS agrees.
 ///
 /// # Errors
 /// When the URL has no origin.
-pub(super) fn over(egress: &Egress, base: &Url) -> Result<Transport, NotAnOrigin> {
-    let connector = egress.connector(Origin::of(base)?, Alpn::Http1OrHttp2);
+pub(super) fn connector(egress: &Egress, base: &Url) -> Result<Connector, NotAnOrigin> {
+    Ok(egress.connector(Origin::of(base)?, Alpn::Http1OrHttp2))
+}
+
+/// HTTP over such connections; idle ones are kept for a while.
+pub(super) fn over(connector: Connector) -> Transport {
     // A set of its own: a connection that is idle in the pool must not keep a drain waiting, and a command that is under
     // way keeps it waiting by a guard of its own. The tasks end with the pool, which ends with the client.
     let client = legacy::Client::builder(Tasks::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .build::<_, Full<Bytes>>(connector);
-    Ok(BoxCloneSyncService::new(tower::service_fn(move |request| {
+    BoxCloneSyncService::new(tower::service_fn(move |request| {
         let client = client.clone();
         async move {
             let response = client.request(request).await.map_err(lost)?;
             Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync()))
         }
-    })))
+    }))
 }
 
 fn lost(error: legacy::Error) -> Lost {
@@ -87,7 +91,7 @@ fn said(error: &legacy::Error) -> Option<&egress::Error> {
     None
 }
 
-fn reason(hop: Hop) -> Reason {
+pub(super) fn reason(hop: Hop) -> Reason {
     match hop {
         Hop::Check => Reason::OriginRefused,
         Hop::Resolve => Reason::EgressDns,

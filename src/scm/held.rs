@@ -36,6 +36,8 @@ pub struct Settings {
     pub base: Url,
     /// How to log in.
     pub credential: Credential,
+    /// The user whom the token must belong to, where the cloud names one.
+    pub user: Option<String>,
     /// What it may touch.
     pub projects: Projects,
 }
@@ -87,6 +89,7 @@ impl HeldSecret {
             name: held.name.clone(),
             base: base_url(&held.url)?,
             credential: held.credential()?,
+            user: Some(held.user.clone()).filter(|user| !user.is_empty()),
             projects: held.projects.iter().cloned().collect(),
         })
     }

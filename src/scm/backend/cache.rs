@@ -32,6 +32,7 @@ impl Identity {
                 part(password.expose_secret().as_bytes());
             }
         }
+        part(settings.user.as_deref().unwrap_or_default().as_bytes());
         for key in settings.projects.keys() {
             part(key.as_bytes());
         }
@@ -77,6 +78,7 @@ mod tests {
         Settings {
             name: name.into(),
             base: "https://git.example".parse().expect("a URL"),
+            user: None,
             credential: Credential::Bearer(token.into()),
             projects: projects.iter().copied().collect(),
         }
