@@ -57,13 +57,6 @@ impl From<Wire> for pb::Project {
     }
 }
 
-/// A project that the token can see.
-pub(super) struct Seen {
-    project: pb::Project,
-    /// The user that Bitbucket takes the token for.
-    pub(super) user: Option<String>,
-}
-
 impl Client {
     /// Lists the connection's projects that the token can see, at most 50 a page.
     ///
@@ -84,7 +77,7 @@ impl Client {
         let looks = stream::iter(page).map(|key| self.look(key)).buffered(AT_ONCE);
         let seen: Vec<_> = looks.try_collect().await?;
         let wanted = asked.name_contains.to_lowercase();
-        let projects = seen.into_iter().flatten().map(|seen| seen.project);
+        let projects = seen.into_iter().flatten();
         Ok(pb::ListProjectsResponse {
             projects: projects.filter(|project| project.name.to_lowercase().contains(&wanted)).collect(),
             next_page_token: listing
@@ -93,9 +86,9 @@ impl Client {
     }
 
     /// Asks for one project; `None` when the token cannot see it.
-    pub(super) async fn look(&self, key: ProjectKey) -> Result<Option<Seen>, Error> {
+    async fn look(&self, key: ProjectKey) -> Result<Option<pb::Project>, Error> {
         match self.send(request(&key)).await {
-            Ok(seen) => Ok(Some(Seen { project: reply(&seen)?, user: seen.user() })),
+            Ok(seen) => reply(&seen).map(Some),
             Err(error) if is_hidden(&error) => Ok(None),
             Err(error) => Err(error),
         }

