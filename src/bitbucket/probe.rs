@@ -6,6 +6,7 @@
 
 mod access;
 mod advice;
+mod excess;
 mod expiry;
 mod limits;
 mod login;
@@ -16,6 +17,7 @@ mod visit;
 use std::time::Duration;
 
 use futures_util::future::join;
+use tokio::time::Instant;
 
 pub(super) use self::expiry::Expiry;
 use self::login::{Login, Who};
@@ -90,6 +92,7 @@ impl Findings {
 
     /// Whether a Bitbucket is there, and which.
     async fn recognise(&mut self, visit: &Visit<'_>) -> Result<(), Ended> {
+        let started = Instant::now();
         let (status, properties) =
             join(visit.raw(site::status_request()), visit.ask(site::open_request())).await;
         // Some single sign-ons let only those with a token pass.
@@ -99,17 +102,18 @@ impl Findings {
         };
         let properties = match properties {
             Err(Miss::Error(error)) if login::is_refusal(&error) => {
-                self.checks.push(site::status(status, Version::Unknown));
-                self.checks.push(login::refused(error, visit.client().credential()));
+                self.checks.push(site::status(status, Version::Unknown).took(started.elapsed()));
+                let refused = login::refused(error, visit.client().credential());
+                self.checks.push(refused.took(started.elapsed()));
                 return Err(Ended(OUTSIDE));
             }
             other => other,
         };
         let (version, product) = site::version(properties);
-        let known = product.is_some();
+        let (version, known) = (version.took(started.elapsed()), product.is_some());
         let status = site::status(status, if known { Version::Known } else { Version::Unknown });
         let stopped = status.is_failed();
-        self.checks.push(status);
+        self.checks.push(status.took(started.elapsed()));
         // That it is starting says more than that its version cannot be asked for.
         if !(stopped && version.is_failed()) {
             self.checks.push(version);
@@ -124,11 +128,13 @@ impl Findings {
 
     /// Whom Bitbucket takes the token for, and then what that one may do.
     async fn log_in(&mut self, visit: &Visit<'_>) -> Result<(), Ended> {
+        let started = Instant::now();
         let answer = visit.raw(projects::first()).await;
+        let took = started.elapsed();
         let login = login::read(answer, visit.client().credential());
         let who = match login {
             Login::Refused(check) => {
-                self.checks.push(check);
+                self.checks.push(check.took(took));
                 return Err(Ended(OUTSIDE));
             }
             Login::In(who) => who,
@@ -139,7 +145,7 @@ impl Findings {
             self.user = Some(name.clone());
         }
         let (access, expiry) = join(access::look(visit, &who), expiry::look(visit, &who)).await;
-        self.checks.push(login::token(&who, access.proven));
+        self.checks.push(login::token(&who, access.proven).took(took));
         self.checks.extend(access.checks);
         self.checks.push(expiry);
         (self.visible, self.hidden) = (access.visible, access.hidden);
@@ -163,8 +169,8 @@ fn blame(name: &'static str, miss: Miss) -> Check {
     match miss {
         Miss::Slow(took) => {
             let advice = Advice::new(
-                "Bitbucket, or what stands before it, did not answer in time.",
-                "Look at the load of Bitbucket and of the proxies before it, then try again.",
+                "Bitbucket, or what stands before it, did not answer in time",
+                "look at the load of Bitbucket and of the proxies before it, then try again",
                 "bitbucket-unavailable",
             );
             Check::failed(name, format!("took longer than {} s", LIMIT.as_secs()), advice).took(took)

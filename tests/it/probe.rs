@@ -207,7 +207,7 @@ async fn a_captcha_a_missing_seat_and_basic_that_is_off_are_told_apart() {
     }
     let probed = world.probe_as(basic("right")).await;
     probed.differ(&["captcha"], &[]);
-    probed.says("captcha", "failed", "Log in once in a browser");
+    probed.says("captcha", "failed", "log in once in a browser");
     world.sim.unlicense_user("alice");
     let probed = world.probe(&world.fitting()).await;
     probed.differ(&["licence"], &[]);

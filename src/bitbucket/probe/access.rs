@@ -1,4 +1,4 @@
-//! What the token may see, do, and do beyond what it is for: `projects`, `write` and `excess`.
+//! What the token may see and do: `projects` and `write`; and the lists for `excess`.
 //!
 //! Bitbucket tells what a token may write by listing it (FACTS 2); nothing is tried out. Two lists answer for most
 //! installations; only where they are longer than a page is each project asked for.
@@ -9,10 +9,12 @@ use futures_util::{StreamExt as _, stream};
 use http::Request;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
+use super::blame;
+use super::excess::{self, Held};
 use super::login::{Proof, Who};
 use super::visit::{Answer, Miss, Visit};
-use super::{blame, expiry};
 use crate::bitbucket::names::ProjectKey;
 use crate::bitbucket::page::Page;
 use crate::bitbucket::request::{Draft, Path, Permission};
@@ -30,7 +32,10 @@ pub(super) struct Access {
 
 /// Looks at each of the connection's projects, and at what the token may write and administer anywhere.
 pub(super) async fn look(visit: &Visit<'_>, who: &Who) -> Access {
+    let started = Instant::now();
     let sight = sight(visit).await;
+    let projects = sight.check().took(started.elapsed());
+    let started = Instant::now();
     let (writable, repos, owned) =
         join3(visit.ask(repos("REPO_WRITE")), visit.ask(repos("REPO_ADMIN")), visit.ask(administered()))
             .await;
@@ -39,23 +44,29 @@ pub(super) async fn look(visit: &Visit<'_>, who: &Who) -> Access {
         Ok(list) if !list.values.is_empty() => Proof::Given,
         Ok(_) | Err(_) => Proof::Missing,
     };
-    let held = match (&writable, list::<Repo>(repos), list::<projects::Wire>(owned)) {
-        (Ok(writable), Ok(repos), Ok(owned)) => Ok(Held::of(visit, who, writable, &repos, &owned)),
-        (_, Err(miss), _) | (_, _, Err(miss)) => Err(miss),
-        (Err(_), Ok(_), Ok(_)) => Err(None),
+    let excess = match (&writable, list::<Repo>(repos), list::<projects::Wire>(owned)) {
+        (Ok(writable), Ok(repos), Ok(owned)) => {
+            excess::check(&Held::of(visit, who, writable, &repos, &owned))
+        }
+        (_, Err(miss), _) | (_, _, Err(miss)) => untold("excess", miss),
+        (Err(_), Ok(_), Ok(_)) => Check::skipped("excess", UNTOLD),
     };
+    let excess = excess.took(started.elapsed());
     let write = match writable {
         Ok(list) => write(&rights(visit, &sight.visible, &list).await),
-        Err(miss) => miss.map_or_else(|| Check::skipped("write", "not told"), |miss| blame("write", miss)),
+        Err(miss) => untold("write", miss),
     };
-    let excess = held.map_or_else(
-        |miss| miss.map_or_else(|| Check::skipped("excess", UNTOLD), |miss| blame("excess", miss)),
-        |held| excess(&held),
-    );
-    let names = |seen: Vec<Seen>| seen.into_iter().map(|seen| seen.key.to_string()).collect();
-    let projects = sight.check();
-    let Sight { visible, hidden, .. } = sight;
-    Access { checks: vec![projects, write, excess], visible: names(visible), hidden, proven }
+    let write = write.took(started.elapsed());
+    let visible = sight.visible.into_iter().map(|seen| seen.key.to_string()).collect();
+    Access { checks: vec![projects, write, excess], visible, hidden: sight.hidden, proven }
+}
+
+/// A list that a token may not have, such as one of a single repository, is no fault of it.
+fn untold(name: &'static str, miss: Miss) -> Check {
+    match miss {
+        Miss::Error(Error::Refused(_) | Error::RouteMissing) => Check::skipped(name, UNTOLD),
+        miss => blame(name, miss),
+    }
 }
 
 /// `GET /rest/api/latest/repos?permission=…`: the whole server's, personal ones included.
@@ -83,22 +94,22 @@ fn any_in(key: &ProjectKey) -> Request<Bytes> {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Repo {
+pub(super) struct Repo {
     #[serde(default, deserialize_with = "text")]
-    slug: String,
+    pub(super) slug: String,
     #[serde(default, deserialize_with = "lenient")]
-    project: projects::Wire,
+    pub(super) project: projects::Wire,
 }
 
 /// A collection's first page.
-struct List<T> {
-    values: Vec<T>,
+pub(super) struct List<T> {
+    pub(super) values: Vec<T>,
     /// Whether there is no other.
     whole: bool,
 }
 
-fn list<T: DeserializeOwned>(answer: Answer) -> Result<List<T>, Option<Miss>> {
-    let page = Page::read(&answer.map_err(Some)?, 0).map_err(|error| Some(Miss::Error(error)))?;
+fn list<T: DeserializeOwned>(answer: Answer) -> Result<List<T>, Miss> {
+    let page = Page::read(&answer?, 0).map_err(Miss::Error)?;
     Ok(List { values: page.values, whole: page.next.is_none() })
 }
 
@@ -147,8 +158,8 @@ impl Sight {
         if let Some(missed) = &self.missed {
             return missed.clone();
         }
-        let cause = "A project does not exist, or the token's user may not see it.";
-        let remedy = "Correct the project keys of the connection, or give the user read access in Bitbucket.";
+        let cause = "a project does not exist, or the token's user may not see it";
+        let remedy = "correct the project keys of the connection, or give the user read access in Bitbucket";
         match (self.visible.is_empty(), self.hidden.is_empty()) {
             (false, true) => Check::passed("projects", names(&self.visible)),
             (false, false) => Check::warned(
@@ -165,8 +176,8 @@ impl Sight {
                 "projects",
                 "none",
                 advice(
-                    "The connection names no project, so that it may touch nothing.",
-                    "Name the projects in the connection's settings.",
+                    "the connection names no project, so that it may touch nothing",
+                    "name the projects in the connection's settings",
                 ),
             ),
         }
@@ -198,8 +209,7 @@ async fn right(visit: &Visit<'_>, seen: &Seen, writable: &List<Repo>) -> Result<
         return Ok(Right::Write);
     }
     if !writable.whole {
-        let more = list::<Repo>(visit.ask(writable_in(seen)).await);
-        let more = more.map_err(|miss| miss.unwrap_or(Miss::Error(Error::RouteMissing)))?;
+        let more = list::<Repo>(visit.ask(writable_in(seen)).await)?;
         if more.has(&seen.key) {
             return Ok(Right::Write);
         }
@@ -217,16 +227,16 @@ fn write(rights: &[(String, Result<Right, Miss>)]) -> Check {
     let (write, read) = (of(Right::Write), of(Right::Read));
     if rights.iter().any(|(_, right)| right.is_err()) {
         let advice = Advice::new(
-            "Bitbucket did not tell of every project what the token may do there.",
-            "Try again; if it stays so, look at the load of Bitbucket.",
+            "Bitbucket did not tell of every project what the token may do there",
+            "try again; if it stays so, look at the load of Bitbucket",
             "write",
         );
         return Check::warned("write", "not told of every project", advice);
     }
     if !read.is_empty() {
         let advice = Advice::new(
-            "The token may only read, so that commands that write will be refused.",
-            "Where commands shall write, give the token, and its user, write permission for the repositories.",
+            "the token may only read, so that commands that write will be refused",
+            "where commands shall write, give the token, and its user, write permission for the repositories",
             "write",
         );
         return Check::warned("write", format!("read only: {}", read.join(", ")), advice);
@@ -237,103 +247,17 @@ fn write(rights: &[(String, Result<Right, Miss>)]) -> Check {
     Check::passed("write", write.join(", "))
 }
 
-/// What the token may do beyond reading and writing in the connection's projects.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Held {
-    projects: Vec<String>,
-    repos: Vec<String>,
-    elsewhere: Vec<String>,
-}
-
-impl Held {
-    fn of(
-        visit: &Visit<'_>,
-        who: &Who,
-        writable: &List<Repo>,
-        repos: &List<Repo>,
-        owned: &List<projects::Wire>,
-    ) -> Self {
-        // Everybody administers what is his own; it comes with the account.
-        let own = if let Who::User(name) = who { format!("~{}", expiry::slug(name)) } else { String::new() };
-        let foreign = |key: &str| !key.eq_ignore_ascii_case(&own);
-        let outside = |key: &&str| foreign(key) && !visit.client().projects().contains(key);
-        let mut elsewhere: Vec<_> = writable
-            .values
-            .iter()
-            .map(|repo| repo.project.key.as_str())
-            .filter(outside)
-            .map(str::to_owned)
-            .collect();
-        elsewhere.sort_unstable();
-        elsewhere.dedup();
-        let repos = repos.values.iter().filter(|repo| foreign(&repo.project.key));
-        Self {
-            projects: owned
-                .values
-                .iter()
-                .map(|project| project.key.clone())
-                .filter(|key| foreign(key))
-                .collect(),
-            repos: repos.map(|repo| format!("{}/{}", repo.project.key, repo.slug)).collect(),
-            elsewhere,
-        }
-    }
-}
-
-/// `excess`. Names of what is outside the connection are the operator's business, not the cloud's.
-fn excess(held: &Held) -> Check {
-    let counted = [
-        ("administers", &held.projects, "project"),
-        ("administers", &held.repos, "repository"),
-        ("writes to", &held.elsewhere, "project outside the connection"),
-    ];
-    let told = counted.iter().filter(|(_, all, _)| !all.is_empty());
-    let found: Vec<_> =
-        told.clone().map(|(verb, all, what)| format!("{verb} {}", count(all.len(), what))).collect();
-    if found.is_empty() {
-        return Check::passed("excess", "no more than is needed");
-    }
-    let detail: Vec<_> = told.map(|(verb, all, _)| format!("{verb} {}", some(all))).collect();
-    let advice = Advice::new(
-        "The token may do more than the connection needs, so that it would do more harm in wrong hands.",
-        "Make a token with read and write permission for repositories only, of a user or project that reaches these projects only.",
-        "excess",
-    );
-    Check::warned("excess", found.join(", "), advice).detail(detail.join("; "))
-}
-
-fn count(number: usize, what: &str) -> String {
-    let (noun, rest) =
-        what.split_once(' ').map_or((what, String::new()), |(noun, rest)| (noun, format!(" {rest}")));
-    let nouns = match (number, noun.strip_suffix('y')) {
-        (1, _) => noun.to_owned(),
-        (_, Some(stem)) => format!("{stem}ies"),
-        (_, None) => format!("{noun}s"),
-    };
-    let more = if number >= PAGE as usize { "at least " } else { "" };
-    format!("{more}{number} {nouns}{rest}")
-}
-
-fn some(all: &[String]) -> String {
-    let shown = all.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    let rest = all.len().saturating_sub(SHOWN);
-    if rest == 0 { shown } else { format!("{shown} and {rest} more") }
-}
-
 fn names(seen: &[Seen]) -> String {
     seen.iter().map(|seen| seen.key.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// How long the lists may be before each project is asked for: in bytes, some hundred thousand.
-const PAGE: u32 = 250;
+pub(super) const PAGE: u32 = 250;
 
 /// How many requests are under way at a time, beside the one for the token's end.
 const AT_ONCE: usize = 3;
 
-/// How many names the operator reads.
-const SHOWN: usize = 20;
-
-const UNTOLD: &str = "Bitbucket does not tell what the token may write";
+const UNTOLD: &str = "Bitbucket does not tell this token";
 
 #[cfg(test)]
 mod tests {
@@ -388,20 +312,5 @@ mod tests {
         assert_eq!(outcome(&write(&all[2..])), ("skipped".into(), "the projects have no repository yet"));
         let slow = [("A".to_owned(), Err(Miss::Slow(std::time::Duration::ZERO)))];
         assert_eq!(outcome(&write(&slow)).0, "warned");
-    }
-
-    #[test]
-    fn what_is_too_much_is_counted_for_the_cloud_and_named_for_the_operator() {
-        let held = Held {
-            projects: vec!["SHOP".into()],
-            repos: vec!["SHOP/web".into(), "SHOP/api".into()],
-            elsewhere: vec!["SECRET".into()],
-        };
-        let check = excess(&held);
-        let found =
-            "administers 1 project, administers 2 repositories, writes to 1 project outside the connection";
-        assert_eq!(outcome(&check), ("warned".into(), found));
-        assert!(check.detail.contains("SECRET") && check.detail.contains("SHOP/api"), "{}", check.detail);
-        assert_eq!(outcome(&excess(&Held::default())), ("passed".into(), "no more than is needed"));
     }
 }

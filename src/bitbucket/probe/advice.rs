@@ -2,7 +2,6 @@
 
 use crate::bitbucket::Error;
 use crate::bitbucket::error::Refusal;
-use crate::egress::Hop;
 use crate::ops::{Advice, Check};
 use crate::proto::{Fault, Reason};
 
@@ -16,38 +15,38 @@ pub(super) fn failed(name: &'static str, error: Error) -> Check {
 pub(super) fn of(error: Error) -> Advice {
     match error {
         Error::Unreachable { says, hop, .. } => {
-            Advice::new(sentence(&says), "Look at the checks of the hops.", section(hop))
+            Advice::new(says, "look at the checks of the hops", section(hop))
         }
         Error::Cut { .. } | Error::Uncertain { .. } => Advice::new(
-            "The connection ended or stalled before Bitbucket's answer was whole.",
-            "Look at the proxies and firewalls between the agent and Bitbucket, and at Bitbucket's log.",
+            "the connection ended or stalled before Bitbucket's answer was whole",
+            "look at the proxies and firewalls between the agent and Bitbucket, and at Bitbucket's log",
             "bitbucket-unavailable",
         ),
         Error::NotBitbucket { stranger, .. } => {
             let [cause, remedy] = stranger.in_words();
-            Advice::new(sentence(cause), sentence(remedy), "not-bitbucket")
+            Advice::new(cause, remedy, "not-bitbucket")
         }
         Error::Unreadable { problem, .. } => Advice::new(
-            format!("The answer is not what Bitbucket Data Center 7.21 to 10 gives: {problem}."),
-            "Check the host and the context path of the connection's base URL.",
+            format!("the answer is not what Bitbucket Data Center 7.21 to 10 gives: {problem}"),
+            "check the host and the context path of the connection's base URL",
             "not-bitbucket",
         ),
         Error::TooLarge { .. } => Advice::new(
-            "What answers sends more than any answer of Bitbucket has.",
-            "Check the host and the context path of the connection's base URL.",
+            "what answers sends more than any answer of Bitbucket has",
+            "check the host and the context path of the connection's base URL",
             "not-bitbucket",
         ),
         Error::Unavailable { status, .. } => Advice::new(
-            format!("Bitbucket, or a proxy before it, answers HTTP {}.", status.as_u16()),
-            "Wait until it is running; if it stays so, ask its administrator.",
+            format!("bitbucket, or a proxy before it, answers HTTP {}", status.as_u16()),
+            "wait until it is running; if it stays so, ask its administrator",
             "bitbucket-unavailable",
         ),
         Error::RateLimited { .. } => rate_limit(),
         Error::TokenInvalid { .. } => token(),
         Error::Refused(refusal) => refused(&refusal),
         Error::RouteMissing => Advice::new(
-            "This Bitbucket does not have the REST resource.",
-            "Upgrade Bitbucket to a version that has it.",
+            "this Bitbucket does not have the REST resource",
+            "upgrade Bitbucket to a version that has it",
             "version",
         ),
         error @ (Error::Account { .. }
@@ -55,11 +54,9 @@ pub(super) fn of(error: Error) -> Advice {
         | Error::BranchName { .. }
         | Error::PageToken
         | Error::OutsideProject { .. }
-        | Error::Xsrf) => Advice::new(
-            sentence(Fault::from(error).message()),
-            "Correct the connection's settings.",
-            "settings",
-        ),
+        | Error::Xsrf) => {
+            Advice::new(Fault::from(error).message(), "correct the connection's settings", "settings")
+        }
     }
 }
 
@@ -67,8 +64,8 @@ pub(super) fn of(error: Error) -> Advice {
 pub(super) fn token() -> Advice {
     Advice::new(
         "Bitbucket refuses the token: it is wrong, expired or revoked, or this Bitbucket does not allow its kind of \
-         authentication.",
-        "Make a new HTTP access token in Bitbucket and give it to the connection.",
+         authentication",
+        "make a new HTTP access token in Bitbucket and give it to the connection",
         "token",
     )
 }
@@ -76,40 +73,27 @@ pub(super) fn token() -> Advice {
 /// Requests are refused for their number.
 pub(super) fn rate_limit() -> Advice {
     Advice::new(
-        "Bitbucket's rate limit for the token's user is used up.",
-        "Give the connection a user of its own, or have an administrator exempt the user or raise the limit.",
+        "Bitbucket's rate limit for the token's user is used up",
+        "give the connection a user of its own, or have an administrator exempt the user or raise the limit",
         "rate-limit",
     )
-}
-
-/// A hop is broken.
-pub(super) fn hop(hop: Hop, says: &str) -> Advice {
-    let remedy = match hop {
-        Hop::Check => "Use a base URL that the agent's settings allow.",
-        Hop::Resolve => "Check the host in the base URL, and the DNS of the agent's host.",
-        Hop::Connect => "Check that Bitbucket is up, and that no firewall is in between.",
-        Hop::Tls | Hop::Alpn => {
-            "Check scheme and port of the base URL, and the certificate authorities that the agent trusts."
-        }
-    };
-    Advice::new(sentence(says), remedy, section(crate::bitbucket::transport::reason(hop)))
 }
 
 fn refused(refusal: &Refusal) -> Advice {
     match (refusal.reason, refusal.exception.as_str()) {
         (Reason::CaptchaRequired, _) => Advice::new(
-            "Bitbucket wants a CAPTCHA after failed logins of the token's user.",
-            "Log in once in a browser as that user, or have an administrator clear the CAPTCHA; then correct the credential.",
+            "Bitbucket wants a CAPTCHA after failed logins of the token's user",
+            "log in once in a browser as that user, or have an administrator clear the CAPTCHA; then correct the credential",
             "captcha",
         ),
         (_, NO_SEAT) => Advice::new(
-            "The token's user has no licence for Bitbucket.",
-            "Have an administrator give the user access to Bitbucket, or use another user's token.",
+            "the token's user has no licence for Bitbucket",
+            "have an administrator give the user access to Bitbucket, or use another user's token",
             "licence",
         ),
         _ => Advice::new(
-            sentence(Fault::from(Error::Refused(Box::new(refusal.clone()))).message()),
-            "Have an administrator give the token's user the permission.",
+            Fault::from(Error::Refused(Box::new(refusal.clone()))).message(),
+            "have an administrator give the token's user the permission",
             "projects",
         ),
     }
@@ -139,15 +123,6 @@ fn found(error: &Error) -> String {
         | Error::OutsideProject { .. }
         | Error::Xsrf => "nothing could be asked".to_owned(),
     }
-}
-
-/// With a capital at its beginning and a full stop at its end.
-fn sentence(text: &str) -> String {
-    let mut chars = text.trim_end_matches('.').chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    // A URL or a word in quotes at the beginning stays as it is.
-    let first = if text.starts_with("http") { "h".to_owned() } else { first };
-    format!("{first}{}.", chars.as_str())
 }
 
 const SECTIONS: &[(Reason, &str)] = &[

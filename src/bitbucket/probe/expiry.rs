@@ -60,6 +60,11 @@ impl Expiry {
 
 /// Looks for the token among those of its owner. That it is not shown is no fault.
 pub(super) async fn look(visit: &Visit<'_>, who: &Who) -> Check {
+    let started = Instant::now();
+    find(visit, who).await.took(started.elapsed())
+}
+
+async fn find(visit: &Visit<'_>, who: &Who) -> Check {
     let client = visit.client();
     let Some(id) = id(&client.credential().secret()) else {
         return Check::skipped("expiry", "the credential is no token of a known form");
@@ -127,14 +132,14 @@ fn check(ends: Option<SystemTime>, now: SystemTime) -> Check {
     };
     let left = days(ends, now);
     let advice = |cause: &str| {
-        Advice::new(cause, "Make a new token in Bitbucket and give it to the connection.", "expiry")
+        Advice::new(cause, "make a new token in Bitbucket and give it to the connection", "expiry")
     };
     if ends <= now {
-        return Check::failed("expiry", "the token has expired", advice("The token's time is over."));
+        return Check::failed("expiry", "the token has expired", advice("the token's time is over"));
     }
     let found = format!("the token ends in {left} days");
     if left < SOON {
-        Check::warned("expiry", found, advice("The token ends within 30 days."))
+        Check::warned("expiry", found, advice("the token ends within 30 days"))
     } else {
         Check::passed("expiry", found)
     }

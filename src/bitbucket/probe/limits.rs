@@ -35,8 +35,8 @@ fn clock(seen: &Seen) -> Check {
     }
     let side = if ahead > 0 { "ahead of" } else { "behind" };
     let advice = Advice::new(
-        "The clocks of Bitbucket and of the agent's host differ by more than a minute.",
-        "Have both follow a time server.",
+        "the clocks of Bitbucket and of the agent's host differ by more than a minute",
+        "have both follow a time server",
         "clock",
     );
     Check::warned("clock", format!("{gap} s {side} the agent's"), advice)

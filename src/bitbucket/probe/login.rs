@@ -67,8 +67,8 @@ pub(super) fn refused(error: Error, credential: &Credential) -> Check {
     let name = subject(&error);
     if name == "token" && credential.login().is_some() {
         let advice = Advice::new(
-            "Bitbucket refuses user and password: they are wrong, or this Bitbucket does not allow basic authentication.",
-            "Use an HTTP access token with `auth` set to bearer; a fresh Bitbucket 10 allows nothing else.",
+            "Bitbucket refuses user and password: they are wrong, or this Bitbucket does not allow basic authentication",
+            "use an HTTP access token with `auth` set to bearer; a fresh Bitbucket 10 allows nothing else",
             "token",
         );
         return Check::failed(name, "user and password are refused", advice).detail(error.log());
@@ -90,8 +90,8 @@ fn subject(error: &Error) -> &'static str {
 
 fn unseen() -> Check {
     let advice = Advice::new(
-        "Bitbucket answers as if no token had come with the request.",
-        "Have the proxies before Bitbucket leave the Authorization header alone.",
+        "Bitbucket answers as if no token had come with the request",
+        "have the proxies before Bitbucket leave the Authorization header alone",
         "token",
     );
     Check::failed("token", "nobody is logged in", advice)
@@ -114,8 +114,8 @@ pub(super) fn token(who: &Who, proof: Proof) -> Check {
         (Who::Nobody, Proof::Given) => Check::passed("token", "let in, under no name"),
         (Who::Nobody, Proof::Missing) => {
             let advice = Advice::new(
-                "Bitbucket does not say whom it takes the token for, and shows no more than anybody may see.",
-                "Check the token, and that no proxy takes the header X-AUSERNAME out of Bitbucket's answers.",
+                "Bitbucket does not say whom it takes the token for, and shows no more than anybody may see",
+                "check the token, and that no proxy takes the header X-AUSERNAME out of Bitbucket's answers",
                 "token",
             );
             Check::failed("token", "nobody is logged in", advice)
@@ -137,8 +137,8 @@ pub(super) fn user(who: &Who, expected: Option<&str>) -> Check {
         Who::Nobody => return Check::skipped("user", "Bitbucket does not say whom it takes the token for"),
     };
     let advice = Advice::new(
-        "The token belongs to another than the connection's user, so that commands would be done in the wrong name.",
-        "Give the connection a token of its user, or correct its `user`.",
+        "the token belongs to another than the connection's user, so that commands would be done in the wrong name",
+        "give the connection a token of its user, or correct its `user`",
         "user",
     );
     Check::failed("user", found, advice)

@@ -2,12 +2,12 @@
 
 use tokio::time::{self, Instant};
 
+use super::blame;
 use super::visit::{Miss, Visit};
-use super::{advice, blame};
 use crate::bitbucket::Error;
 use crate::bitbucket::error::Recovery;
 use crate::bitbucket::transport;
-use crate::egress::{self, Connector, Hop};
+use crate::egress::{self, Hop};
 use crate::ops::Check;
 
 /// What was found on the way.
@@ -25,8 +25,8 @@ pub(super) async fn walk(visit: &Visit<'_>) -> Walk {
         return Walk { checks: Vec::new(), open: true, forbidden: None };
     };
     let started = Instant::now();
-    match time::timeout_at(visit.until(), hops(connector)).await {
-        Ok((checks, Ok(()))) => Walk { checks, open: true, forbidden: None },
+    match time::timeout_at(visit.until(), connector.probe()).await {
+        Ok((checks, Ok(_))) => Walk { checks, open: true, forbidden: None },
         Ok((checks, Err(error))) => {
             let forbidden = (error.hop() == Hop::Check).then(|| unreachable(error));
             Walk { checks, open: false, forbidden }
@@ -35,18 +35,6 @@ pub(super) async fn walk(visit: &Visit<'_>) -> Walk {
             Walk { checks: vec![blame("tcp", Miss::Slow(started.elapsed()))], open: false, forbidden: None }
         }
     }
-}
-
-/// One check for all hops.
-async fn hops(connector: &Connector) -> (Vec<Check>, Result<(), egress::Error>) {
-    let started = Instant::now();
-    let opened = connector.connect().await.map(drop);
-    let check = match &opened {
-        Ok(()) => Check::passed("tcp", format!("{} can be reached", connector.origin())),
-        Err(error) => Check::failed("tcp", error.to_string(), advice::hop(error.hop(), &error.to_string()))
-            .detail(crate::ops::causes(error)),
-    };
-    (vec![check.took(started.elapsed())], opened)
 }
 
 fn unreachable(error: egress::Error) -> Error {

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use super::blame;
 use super::visit::{Answer, Miss};
 use crate::bitbucket::Error;
+use crate::bitbucket::error::refusal;
+use crate::bitbucket::reply::Reply;
 use crate::bitbucket::request::{Draft, Path, Permission};
 use crate::bitbucket::wire::text;
 use crate::ops::{Advice, Check};
@@ -72,29 +74,38 @@ pub(super) fn status(answer: Answer, version: Version) -> Check {
     let (cause, remedy) = match state.as_str() {
         "RUNNING" => return Check::passed("status", "RUNNING"),
         "" if version == Version::Known => return hidden(),
-        "" => {
-            return blame("status", Miss::Error(reply.unreadable("it names no state")));
-        }
+        "" => return blame("status", Miss::Error(stranger(reply))),
         "STARTING" => {
-            ("Bitbucket is starting.", "Wait for some minutes; if it stays so, read Bitbucket's log.")
+            ("Bitbucket is starting", "wait for some minutes; if it stays so, read Bitbucket's log")
         }
         "MAINTENANCE" => (
-            "Bitbucket is in maintenance, for a backup or a migration.",
-            "Wait until it is over, or ask its administrator.",
+            "Bitbucket is in maintenance, for a backup or a migration",
+            "wait until it is over, or ask its administrator",
         ),
-        "FIRST_RUN" => ("Bitbucket has not been set up yet.", "Complete its setup in a browser."),
-        "ERROR" => ("Bitbucket did not start.", "Have its administrator read Bitbucket's log."),
-        _ => ("Bitbucket is in a state that is not known here.", "Ask its administrator what is going on."),
+        "FIRST_RUN" => ("Bitbucket has not been set up yet", "complete its setup in a browser"),
+        "ERROR" => ("Bitbucket did not start", "have its administrator read Bitbucket's log"),
+        _ => ("Bitbucket is in a state that is not known here", "ask its administrator what is going on"),
     };
     let found: String = state.chars().filter(|c| c.is_ascii_uppercase() || *c == '_').take(40).collect();
     Check::failed("status", found, Advice::new(cause, remedy, "bitbucket-unavailable"))
 }
 
+/// What answers in place of Bitbucket.
+fn stranger(reply: Reply) -> Error {
+    let nameless = reply.unreadable("it names no state");
+    match refusal::judge(reply) {
+        Err(error @ (Error::NotBitbucket { .. } | Error::Unavailable { .. } | Error::RateLimited { .. })) => {
+            error
+        }
+        Ok(_) | Err(_) => nameless,
+    }
+}
+
 /// Proxies that let only `/rest` pass are common, and do no harm.
 fn hidden() -> Check {
     let advice = Advice::new(
-        "A proxy before Bitbucket does not let /status pass.",
-        "Nothing needs to be done; to see Bitbucket's state here too, let /status pass.",
+        "a proxy before Bitbucket does not let /status pass",
+        "nothing needs to be done; to see Bitbucket's state here too, let /status pass",
         "bitbucket-unavailable",
     );
     Check::warned("status", "not shown, but the REST interface answers", advice)
@@ -121,25 +132,25 @@ fn supported(product: &Product) -> Check {
     let advice = |cause: &str, remedy: &str| Advice::new(cause, remedy, "version");
     match numbers(version) {
         Some(number) if number < OLDEST => {
-            let remedy = "Upgrade Bitbucket to 7.21 or later.";
+            let remedy = "upgrade Bitbucket to 7.21 or later";
             Check::failed(
                 "version",
                 found,
-                advice("This Bitbucket is older than 7.21, the oldest supported.", remedy),
+                advice("this Bitbucket is older than 7.21, the oldest supported", remedy),
             )
         }
         Some((major, _)) if major <= NEWEST => Check::passed("version", found),
         Some(_) => {
-            let remedy = "Look for a newer gitproxy; until then expect most commands to work.";
+            let remedy = "look for a newer gitproxy; until then expect most commands to work";
             Check::warned(
                 "version",
                 found,
-                advice("This Bitbucket is newer than those tested with, 7.21 to 10.", remedy),
+                advice("this Bitbucket is newer than those tested with, 7.21 to 10", remedy),
             )
         }
         None => {
-            let remedy = "Check that the base URL leads to a Bitbucket Data Center.";
-            Check::warned("version", found, advice("The version is not a number.", remedy))
+            let remedy = "check that the base URL leads to a Bitbucket Data Center";
+            Check::warned("version", found, advice("the version is not a number", remedy))
         }
     }
 }
@@ -158,7 +169,6 @@ const NEWEST: u32 = 10;
 mod tests {
     use super::*;
     use crate::bitbucket::error::Stranger;
-    use crate::bitbucket::reply::Reply;
 
     fn outcome(check: &Check) -> String {
         format!("{} {}", check.outcome, check.advice().map_or("", |advice| advice.section))
@@ -209,7 +219,7 @@ mod tests {
         let (check, _) = version(Err(Miss::Error(stranger)));
         assert_eq!(outcome(&check), "failed not-bitbucket");
         let cause = &check.advice().expect("advice").cause;
-        assert_eq!(cause, "A login page answers in place of Bitbucket's REST interface.");
+        assert_eq!(cause, "a login page answers in place of Bitbucket's REST interface");
     }
 
     #[test]

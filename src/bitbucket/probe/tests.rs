@@ -117,7 +117,7 @@ async fn a_connection_test_names_user_version_and_hidden_projects() {
 
 #[tokio::test(start_paused = true)]
 async fn what_does_not_answer_fails_within_the_limit() {
-    let started = tokio::time::Instant::now();
+    let started = Instant::now();
     let checks = FarEnd::new(&[RUNNING, VERSION]).client().probe().await;
     assert_eq!(started.elapsed(), LIMIT);
     let token = checks.iter().find(|check| check.name == "token").expect("a check");
