@@ -112,7 +112,7 @@ impl Findings {
         let (version, product) = site::version(properties);
         let (version, known) = (version.took(started.elapsed()), product.is_some());
         let status = site::status(status, if known { Version::Known } else { Version::Unknown });
-        let stopped = status.is_failed();
+        let stopped = site::is_stopped(&status);
         self.checks.push(status.took(started.elapsed()));
         // That it is starting says more than that its version cannot be asked for.
         if !(stopped && version.is_failed()) {

@@ -145,7 +145,7 @@ async fn html_in_place_of_an_answer_is_no_bitbucket() {
         let version =
             tested.checks.iter().find(|check| check.kind() == pb::CheckKind::Version).expect("checked");
         assert!(!tested.passed && version.cause.contains(hint), "{version:?}");
-        assert_eq!(version.reason(), pb::Reason::NotBitbucket);
+        assert_eq!(version.reason(), Reason::NotBitbucket);
         world.sim.knobs().clear();
     }
 }

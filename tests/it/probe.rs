@@ -7,8 +7,8 @@ use bitbucket_sim::{
 };
 use gitproxy::bitbucket::{Account, Client, Credential, ProjectKey};
 use gitproxy::egress::{CaSource, Egress, Settings};
-use gitproxy::ops::Check;
 use gitproxy::ops::secret::Source;
+use gitproxy::ops::{Check, Tasks};
 use gitproxy::proto::scm::v1 as pb;
 
 /// A simulator with `SHOP/web`, `SECRET/vault`, and the connection that is looked at.
@@ -41,7 +41,8 @@ impl World {
 
     fn client(&self, credential: Credential) -> Client {
         let ca = CaSource::Pem { name: "simulator".into(), pem: self.sim.ca_pem().as_bytes().to_vec() };
-        let egress = Egress::new(&Settings { extra_ca: vec![ca], ..Settings::default() }).expect("trust");
+        let settings = Settings { extra_ca: vec![ca], ..Settings::default() };
+        let egress = Egress::new(&settings, &Tasks::new()).expect("trust");
         let account = Account {
             name: "main".into(),
             base: self.sim.url().parse().expect("a URL"),

@@ -87,7 +87,12 @@ pub(super) fn status(answer: Answer, version: Version) -> Check {
         _ => ("Bitbucket is in a state that is not known here", "ask its administrator what is going on"),
     };
     let found: String = state.chars().filter(|c| c.is_ascii_uppercase() || *c == '_').take(40).collect();
-    Check::failed("status", found, Advice::new(cause, remedy, "bitbucket-unavailable"))
+    Check::failed("status", found, Advice::new(cause, remedy, STOPPED))
+}
+
+/// Whether a Bitbucket is there that does not run, rather than something else.
+pub(super) fn is_stopped(status: &Check) -> bool {
+    status.is_failed() && status.advice().is_some_and(|advice| advice.section == STOPPED)
 }
 
 /// What answers in place of Bitbucket.
@@ -161,6 +166,9 @@ fn numbers(version: &str) -> Option<(u32, u32)> {
     let major = parts.next()?.parse().ok()?;
     Some((major, parts.next().and_then(|minor| minor.parse().ok()).unwrap_or(0)))
 }
+
+/// The section on a server that does not run.
+const STOPPED: &str = "bitbucket-unavailable";
 
 const OLDEST: (u32, u32) = (7, 21);
 const NEWEST: u32 = 10;
