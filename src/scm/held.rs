@@ -176,6 +176,8 @@ mod tests {
         let settings = held(|_| {}).settings().expect("usable");
         assert_eq!(settings.base.as_str(), "https://git.example.com/bitbucket");
         assert!(matches!(settings.credential, Credential::Bearer(_)));
+        assert_eq!(settings.user.as_deref(), Some("ci"));
+        assert_eq!(held(|h| h.user.clear()).settings().expect("usable").user, None);
         assert!(settings.projects.contains("shop"));
         let basic = held(|h| h.auth = "basic".into()).settings().expect("usable");
         assert!(matches!(basic.credential, Credential::Basic { user, .. } if user == "ci"));

@@ -65,7 +65,7 @@ pub(super) async fn look(visit: &Visit<'_>, who: &Who) -> Access {
 fn untold(name: &'static str, miss: Miss) -> Check {
     match miss {
         Miss::Error(Error::Refused(_) | Error::RouteMissing) => Check::skipped(name, UNTOLD),
-        miss => blame(name, miss),
+        miss @ (Miss::Slow(_) | Miss::Error(_)) => blame(name, miss),
     }
 }
 

@@ -94,6 +94,7 @@ mod tests {
             settings("a", "u", &["A", "B"]),
             settings("a", "t", &["AB"]),
             settings("a", "t", &["A"]),
+            Settings { user: Some("u".into()), ..settings("a", "t", &["A", "B"]) },
             Settings { credential: basic, ..settings("a", "t", &["A", "B"]) },
             Settings { base: "https://git.example/x".parse().unwrap(), ..settings("a", "t", &["A", "B"]) },
         ] {
