@@ -19,6 +19,7 @@ mod doctor;
 mod house;
 mod isolation;
 mod methods;
+mod probe;
 mod processes;
 mod tree;
 mod tunnel;

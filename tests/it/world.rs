@@ -173,6 +173,7 @@ impl World {
                 Auth::Bearer => Credential::Bearer(secret),
                 Auth::Basic(user) => Credential::Basic { user: user.clone(), password: secret },
             },
+            user: None,
             projects: projects.collect(),
         }
     }
