@@ -1,7 +1,7 @@
 //! Both ends of the pipe: HTTP/2 inside any stream of bytes, the gateway its client, the agent its server.
 //!
 //! [`channel`] is the gateway's end and [`serve`] the agent's. They know no gRPC service; [`attach`] alone knows how the
-//! bytes ride on the one outbound gRPC stream. The layers that both ends put around a call, because one end alone cannot
+//! bytes ride on the one outbound gRPC stream, and [`probe`] tries that way out. The layers that both ends put around a call, because one end alone cannot
 //! keep the promise, live here too: [`deadline`] and [`admit`].
 //!
 //! Three things differ from an HTTP/2 connection between strangers, each for a measured reason:
@@ -11,14 +11,19 @@
 
 pub mod admit;
 mod alive;
+mod answer;
 pub mod attach;
 mod body;
+pub mod body_limit;
 mod channel;
 pub mod deadline;
+mod greeting;
 mod options;
+pub mod probe;
 mod serve;
 pub mod wire;
 
+pub use answer::Problem;
 pub use channel::{Channel, channel};
 pub use options::Options;
 pub use serve::{Ended, serve};

@@ -1,14 +1,18 @@
 //! Takes in agents: checks the key, greets, and keeps the session in the directory for as long as it lasts.
 
+mod probes;
 mod session;
 
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::{Code, Request, Response, Status, Streaming};
+use tracing::info;
 use uuid::Uuid;
 
+use self::probes::Probes;
 use self::session::Attached;
 use super::credentials::{Credentials, KnownAgent};
 use super::directory::Directory;
@@ -16,9 +20,10 @@ use super::phase::{Phase, Watch};
 use super::store::Store;
 use crate::ops::Tasks;
 use crate::proto::tunnel::v1::tunnel_server::Tunnel;
-use crate::proto::tunnel::v1::{AttachRequest, Hello, Limits, Welcome};
+use crate::proto::tunnel::v1::{AttachRequest, Hello, Limits, ProbeRequest, Welcome};
 use crate::proto::{Fault, Reason};
-use crate::tunnel::{self, attach};
+use crate::tunnel::probe::Report;
+use crate::tunnel::{self, attach, probe};
 
 /// The service that agents attach to.
 #[derive(Clone)]
@@ -34,6 +39,7 @@ pub(super) struct Shared {
     pub(super) credentials: Credentials,
     pub(super) phase: Watch,
     pub(super) greetings: Arc<Semaphore>,
+    probes: Probes,
     pub(super) tasks: Tasks,
 }
 
@@ -64,7 +70,8 @@ impl Attach {
         let credentials = Credentials::new(Arc::clone(&store));
         let greetings = Arc::new(Semaphore::new(settings.greetings));
         let tasks = tasks.clone();
-        let shared = Shared { settings, store, directory, credentials, phase, greetings, tasks };
+        let probes = Probes::default();
+        let shared = Shared { settings, store, directory, credentials, phase, greetings, probes, tasks };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -72,18 +79,13 @@ impl Attach {
 #[tonic::async_trait]
 impl Tunnel for Attach {
     type AttachStream = attach::Responses;
+    type ProbeStream = probe::Echo;
 
     async fn attach(
         &self,
         request: Request<Streaming<AttachRequest>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
-        self.shared.refuse_while_draining()?;
-        let _place = self.shared.place_to_greet()?;
-        // Before the key is looked up: one that is revoked meanwhile is then noticed as a change.
-        let changes = self.shared.store.changes();
-        let known = self.shared.credentials.agent(request.metadata().as_ref()).await?;
-        let (hello, opening) = attach::greet(request.into_inner()).await?;
-        check(&hello)?;
+        let Guest { known, hello, opening, changes, .. } = self.shared.meet(request, attach::greet).await?;
         self.shared.refuse_when_full(&known)?;
         let id = Uuid::new_v4().to_string();
         let (pipe, control, responses) = opening.welcome(self.shared.welcome(&known, &id));
@@ -92,9 +94,54 @@ impl Tunnel for Attach {
         self.shared.tasks.spawn(attached.run(pipe));
         Ok(Response::new(responses))
     }
+
+    async fn probe(
+        &self,
+        request: Request<Streaming<ProbeRequest>>,
+    ) -> Result<Response<Self::ProbeStream>, Status> {
+        let Guest { known, hello, opening, .. } = self.shared.meet(request, probe::hear).await?;
+        let place = self.shared.probes.enter(&known.agent).ok_or_else(one_probe)?;
+        let id = Uuid::new_v4().to_string();
+        let welcome = self.shared.welcome(&known, &id);
+        let report = move |Report { bytes, took }| {
+            drop(place);
+            info!(agent = %known.agent, probe = id, instance = hello.instance, build = hello.build, bytes, ?took, "probe");
+        };
+        Ok(Response::new(opening.welcome(welcome, report)))
+    }
+}
+
+/// An agent that has shown its key and said Hello, whatever it came for.
+struct Guest<T> {
+    known: KnownAgent,
+    hello: Hello,
+    opening: T,
+    /// Subscribed before the key was looked up.
+    changes: watch::Receiver<u64>,
+    /// Held until Welcome.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Shared {
+    /// What every agent passes, whatever it comes for.
+    async fn meet<M, T, F>(
+        &self,
+        request: Request<Streaming<M>>,
+        greet: impl FnOnce(Streaming<M>) -> F,
+    ) -> Result<Guest<T>, Status>
+    where
+        F: Future<Output = Result<(Hello, T), Status>>,
+    {
+        self.refuse_while_draining()?;
+        let place = self.place_to_greet()?;
+        // Before the key is looked up: one that is revoked meanwhile is then noticed as a change.
+        let changes = self.store.changes();
+        let known = self.credentials.agent(request.metadata().as_ref()).await?;
+        let (hello, opening) = greet(request.into_inner()).await?;
+        check(&hello)?;
+        Ok(Guest { known, hello, opening, changes, _place: place })
+    }
+
     fn refuse_while_draining(&self) -> Result<(), Fault> {
         match self.phase.now() {
             Phase::Ready | Phase::Settling => Ok(()),
@@ -132,8 +179,15 @@ impl Shared {
             limits: Some(Limits { max_streams: options.max_streams, window: options.window }),
             budget_share_permille: 1000 / others.saturating_add(1),
             agent: known.agent.agent.to_string(),
+            unix_ms: unix_ms(SystemTime::now()),
         }
     }
+}
+
+/// A clock that is set before 1970 tells nothing, which is what 0 says.
+fn unix_ms(now: SystemTime) -> i64 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or_default()
 }
 
 /// The bounds that the contract states for Hello; what it says ends up in logs and lists.
@@ -155,6 +209,10 @@ fn check(hello: &Hello) -> Result<(), Fault> {
 
 fn broken(message: &str) -> Fault {
     Fault::new(Code::InvalidArgument, Reason::ProtocolError, message)
+}
+
+fn one_probe() -> Fault {
+    busy("a probe of this agent is under way; one at a time".to_owned(), 1)
 }
 
 fn busy(message: String, limit: usize) -> Fault {

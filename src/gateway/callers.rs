@@ -1,8 +1,10 @@
 //! What a caller's gRPC call passes, from the entrance to the session that takes it.
 
+mod diagnose;
 mod door;
 mod forward;
 mod local;
+mod routing;
 
 use std::sync::Arc;
 

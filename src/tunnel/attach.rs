@@ -6,28 +6,24 @@
 mod outbox;
 mod pipe;
 
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
-use secrecy::ExposeSecret as _;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
-use tonic::metadata::AsciiMetadataValue;
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Status, Streaming};
 
 use self::outbox::Outbox;
 pub use self::outbox::{Requests, Responses};
 use self::pipe::Pipe;
 pub use self::pipe::{AgentPipe, GatewayPipe};
-use super::Channel;
+use super::answer::GrpcOnly;
+pub use super::greeting::PROTOCOL;
+use super::{Channel, body_limit, channel, greeting};
 use crate::ops::Key;
+use crate::proto::Fault;
 use crate::proto::tunnel::v1::attach_request::Message as FromAgent;
 use crate::proto::tunnel::v1::attach_response::Message as FromGateway;
 use crate::proto::tunnel::v1::tunnel_client::TunnelClient;
 use crate::proto::tunnel::v1::{AttachRequest, AttachResponse, Drain, Draining, Hello, Welcome};
-use crate::proto::{Fault, Reason};
-
-/// The lowest and the highest protocol version that this build speaks.
-pub const PROTOCOL: std::ops::RangeInclusive<u32> = 1..=1;
 
 /// The agent's end of a session.
 #[derive(Debug)]
@@ -45,6 +41,7 @@ pub struct Attached {
 pub struct AgentControl {
     outbox: Outbox<AttachRequest>,
     words: mpsc::Receiver<Drain>,
+    end: Arc<OnceLock<Status>>,
 }
 
 /// What a gateway says and hears beside the bytes.
@@ -63,8 +60,9 @@ pub struct Opening {
 /// Attaches to the gateway at the other end of `transport`.
 ///
 /// # Errors
-/// The gateway's refusal, or what kept it from being heard: UNAVAILABLE when the connection ended, DEADLINE_EXCEEDED
-/// after 10 s without Welcome, INVALID_ARGUMENT when something else came first.
+/// The gateway's refusal, or what kept it from being heard: UNAVAILABLE when the connection ended (TUNNEL_LOST; see
+/// [`was_reset`]) or what answers speaks no gRPC (NOT_GRPC, BODY_LIMIT), DEADLINE_EXCEEDED after 10 s without Welcome,
+/// INVALID_ARGUMENT when something else came first.
 pub async fn dial(
     transport: Channel,
     origin: http::Uri,
@@ -73,23 +71,18 @@ pub async fn dial(
 ) -> Result<Attached, Status> {
     let (outbox, requests) = outbox::requests();
     outbox.say(AttachRequest { message: Some(FromAgent::Hello(hello)) });
-    let mut request = Request::new(requests);
-    request.metadata_mut().insert("authorization", bearer(key)?);
-    let mut client = TunnelClient::with_origin(transport, origin);
-    let (welcome, stream) = timeout(GREETING, async {
-        let mut stream = client.attach(request).await?.into_inner();
-        match stream.message().await?.and_then(|first| first.message) {
-            Some(FromGateway::Welcome(welcome)) => Ok((welcome, stream)),
-            Some(FromGateway::Data(_) | FromGateway::Drain(_)) | None => {
-                Err(broken("the gateway's first message is no Welcome"))
-            }
-        }
-    })
-    .await
-    .map_err(|_| late("Welcome"))??;
+    let request = greeting::authorized(requests, key)?;
+    let mut client = TunnelClient::with_origin(GrpcOnly(transport), origin);
+    let (welcome, stream) = greeting::welcomed(client.attach(request)).await?;
     let (heard, words) = mpsc::channel(WORDS);
     let pipe = Pipe::new(stream, outbox.clone(), heard);
-    Ok(Attached { welcome, pipe, control: AgentControl { outbox, words } })
+    let end = pipe.end();
+    Ok(Attached { welcome, pipe, control: AgentControl { outbox, words, end } })
+}
+
+/// Whether a status of [`dial`] means that the stream alone was reset, and the connection lives on.
+pub fn was_reset(status: &Status) -> bool {
+    channel::reset_of(status).is_some()
 }
 
 /// Reads the Hello of an agent whose key has been checked.
@@ -97,17 +90,9 @@ pub async fn dial(
 /// # Errors
 /// INVALID_ARGUMENT when something else comes first, FAILED_PRECONDITION when the agent's protocol is too old,
 /// DEADLINE_EXCEEDED after 10 s without it.
-pub async fn greet(mut stream: Streaming<AttachRequest>) -> Result<(Hello, Opening), Status> {
-    let first = timeout(GREETING, stream.message()).await.map_err(|_| late("Hello"))??;
-    match first.and_then(|first| first.message) {
-        Some(FromAgent::Hello(hello)) => {
-            speak_the_same(&hello)?;
-            Ok((hello, Opening { stream }))
-        }
-        Some(FromAgent::Data(_) | FromAgent::Draining(_)) | None => {
-            Err(broken("the first message is no Hello"))
-        }
-    }
+pub async fn greet(stream: Streaming<AttachRequest>) -> Result<(Hello, Opening), Status> {
+    let (hello, stream) = greeting::hello(stream).await?;
+    Ok((hello, Opening { stream }))
 }
 
 impl Opening {
@@ -130,6 +115,17 @@ impl AgentControl {
     /// A word that has come and that nobody waited for, as when the session ended right after it.
     pub fn heard(&mut self) -> Option<Drain> {
         self.words.try_recv().ok()
+    }
+
+    /// How many bytes of the pipe have left for the gateway.
+    pub fn sent(&self) -> u64 {
+        self.outbox.sent()
+    }
+
+    /// The body limit of a reverse proxy, where the way in which the stream ended speaks for it. The caller must know that
+    /// the connection lives on: when that is lost too, the number of bytes sent means nothing.
+    pub fn body_limit(&self) -> Option<Fault> {
+        body_limit::suspected(self.end.get()?, self.sent())
     }
 
     /// Tells the gateway to send nothing new here.
@@ -158,79 +154,8 @@ async fn hear<T>(words: &mut mpsc::Receiver<T>) -> T {
     }
 }
 
-fn bearer(key: &Key) -> Result<AsciiMetadataValue, Status> {
-    let text = format!("Bearer {}", key.secret().expose_secret());
-    let mut value = AsciiMetadataValue::try_from(text).map_err(|_| broken("the key is no header value"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn speak_the_same(hello: &Hello) -> Result<(), Status> {
-    let (oldest, newest) = PROTOCOL.into_inner();
-    if hello.protocol_highest < oldest {
-        return Err(Fault::new(
-            Code::FailedPrecondition,
-            Reason::ProtocolTooOld,
-            format!(
-                "the agent (build {}) speaks protocol {} at most, this gateway needs {oldest}: upgrade the agent",
-                hello.build, hello.protocol_highest
-            ),
-        )
-        .into());
-    }
-    if hello.protocol_lowest > newest {
-        return Err(Fault::new(
-            Code::FailedPrecondition,
-            Reason::ProtocolTooOld,
-            format!(
-                "this gateway speaks protocol {newest} at most, the agent (build {}) needs {}: upgrade the gateway",
-                hello.build, hello.protocol_lowest
-            ),
-        )
-        .into());
-    }
-    Ok(())
-}
-
-fn broken(what: &str) -> Status {
-    Fault::new(Code::InvalidArgument, Reason::ProtocolError, what).into()
-}
-
-fn late(what: &str) -> Status {
-    Fault::new(Code::DeadlineExceeded, Reason::Deadline, format!("no {what} within {GREETING:?}")).into()
-}
-
-const GREETING: Duration = Duration::from_secs(10);
-
 /// A peer says one word in a session's life; more than a few unheard ones are dropped.
 const WORDS: usize = 4;
 
 /// How many characters of a cause travel.
 const CAUSE: usize = 200;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hello(lowest: u32, highest: u32) -> Hello {
-        Hello {
-            protocol_lowest: lowest,
-            protocol_highest: highest,
-            build: "0.0.1".into(),
-            ..Hello::default()
-        }
-    }
-
-    #[test]
-    fn a_peer_that_is_too_old_is_told_what_to_upgrade() {
-        let agent = speak_the_same(&hello(0, 0)).expect_err("too old");
-        assert!(agent.message().contains("upgrade the agent"), "{agent}");
-        let gateway = speak_the_same(&hello(2, 3)).expect_err("too new");
-        assert!(gateway.message().contains("upgrade the gateway"), "{gateway}");
-    }
-
-    #[test]
-    fn a_newer_peer_that_speaks_ours_too_is_welcome() {
-        assert!(speak_the_same(&hello(1, 9)).is_ok());
-    }
-}

@@ -45,7 +45,7 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let io = TokioIo::new(Alive::new(io, options.silence));
-    let (sender, connection) = builder(options, tasks).handshake(io).await.map_err(|error| lost(&error))?;
+    let (sender, connection) = builder(options, tasks).handshake(io).await.map_err(lost)?;
     let (ended, end) = watch::channel(None);
     tasks.spawn(async move {
         let cause = match connection.await {
@@ -86,8 +86,8 @@ impl Channel {
         permit: OwnedSemaphorePermit,
     ) -> Result<http::Response<Body>, Status> {
         let request = ready_for_pipe(request)?;
-        let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
-        Ok(response.map(|incoming| Body::new(Holding::new(incoming, permit).map_err(|error| lost(&error)))))
+        let response = sender.send_request(request).await.map_err(lost)?;
+        Ok(response.map(|incoming| Body::new(Holding::new(incoming, permit).map_err(lost))))
     }
 
     fn full(&self) -> Status {
@@ -154,10 +154,35 @@ fn ready_for_pipe(request: http::Request<Body>) -> Result<http::Request<WithoutE
     Ok(http::Request::from_parts(parts, WithoutEmptyFrames(body)))
 }
 
+/// How the peer reset the stream of a call that ended with `status`; `None` where it did not.
+pub(super) fn reset_of(status: &Status) -> Option<h2::Reason> {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if let Some(h2) = error.downcast_ref::<h2::Error>().filter(|h2| h2.is_reset()) {
+            return h2.reason();
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The same status in words for the agent, whose channel leads to the gateway.
+pub(super) fn from_gateway(status: Status) -> Status {
+    let message = match (reset_of(&status), Reason::of(&status)) {
+        (Some(reason), _) => format!("the gateway, or a reverse proxy before it, reset the stream: {reason}"),
+        (None, Some(Reason::TunnelLost)) => "the connection to the gateway ended".to_owned(),
+        (None, _) => return status,
+    };
+    let mut told = Status::from(Fault::new(Code::Unavailable, Reason::TunnelLost, message));
+    // So that who asks later still finds the reset.
+    told.set_source(Arc::new(status));
+    told
+}
+
 /// What the caller of a broken call sees. The operator sees the cause where the session's end is logged.
-fn lost(error: &hyper::Error) -> Status {
+fn lost(error: hyper::Error) -> Status {
     let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
-    match h2.filter(|h2| h2.is_reset()).and_then(h2::Error::reason) {
+    let mut status = match h2.filter(|h2| h2.is_reset()).and_then(h2::Error::reason) {
         Some(h2::Reason::CANCEL) => Status::cancelled("the agent gave the call up"),
         Some(h2::Reason::REFUSED_STREAM) => {
             Fault::new(Code::Unavailable, Reason::Draining, "the agent took no new call; nothing was done")
@@ -166,7 +191,9 @@ fn lost(error: &hyper::Error) -> Status {
         }
         Some(reason) => Fault::internal(format!("the agent reset the call: {reason}")).into(),
         None => Fault::new(Code::Unavailable, Reason::TunnelLost, "the stream to the agent ended").into(),
-    }
+    };
+    status.set_source(Arc::new(error));
+    status
 }
 
 const CUT: &str = "it was cut";

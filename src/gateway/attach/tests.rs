@@ -127,7 +127,7 @@ struct House {
     store: fake::Store,
     directory: Arc<dyn Directory>,
     attach: Attach,
-    phase: tokio::sync::watch::Sender<Phase>,
+    phase: watch::Sender<Phase>,
     tasks: Tasks,
     wires: Tasks,
 }

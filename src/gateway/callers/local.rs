@@ -9,13 +9,17 @@ use tonic_health::server::HealthReporter;
 use tonic_reflection::server::Builder;
 use tower::Service as _;
 
+use super::diagnose;
 use super::door::Admitted;
+use super::routing::Routing;
 use crate::gateway::credentials::unanswered;
 use crate::gateway::directory::{Directory, Session};
 use crate::gateway::name::AgentId;
 use crate::gateway::store::Store;
 use crate::proto::gateway::v1::agents_server::{Agents, AgentsServer};
-use crate::proto::gateway::v1::{Agent, Instance, ListAgentsRequest, ListAgentsResponse};
+use crate::proto::gateway::v1::{
+    Agent, DiagnoseAgentRequest, DiagnoseAgentResponse, Instance, ListAgentsRequest, ListAgentsResponse,
+};
 use crate::proto::{self, Fault, methods};
 use crate::tunnel::Body;
 
@@ -40,7 +44,8 @@ impl Local {
         directory: &Arc<dyn Directory>,
         health: HealthReporter,
     ) -> Result<Self, tonic_reflection::server::Error> {
-        let agents = Listing { store: Arc::clone(store), directory: Arc::clone(directory) };
+        let routing = Routing::new(Arc::clone(store), Arc::clone(directory));
+        let agents = Listing { store: Arc::clone(store), directory: Arc::clone(directory), routing };
         let health = tonic_health::server::HealthService::from_health_reporter(health);
         let routes = Routes::new(AgentsServer::new(agents))
             .add_service(tonic_health::pb::health_server::HealthServer::new(health))
@@ -74,6 +79,7 @@ fn reflection() -> Builder<'static> {
 struct Listing {
     store: Arc<dyn Store>,
     directory: Arc<dyn Directory>,
+    routing: Routing,
 }
 
 #[tonic::async_trait]
@@ -82,13 +88,20 @@ impl Agents for Listing {
         &self,
         request: Request<ListAgentsRequest>,
     ) -> Result<Response<ListAgentsResponse>, Status> {
-        let admitted = request.extensions().get::<Admitted>();
-        let tenant = &admitted.ok_or_else(|| Fault::internal("the call came past the door"))?.caller.tenant;
+        let tenant = &admitted(&request)?.caller.tenant;
         let mut agents = Vec::new();
         for agent in self.store.agents(tenant).await.map_err(|error| unanswered(&error))? {
             agents.push(self.describe(AgentId { tenant: tenant.clone(), agent }).await?);
         }
         Ok(Response::new(ListAgentsResponse { agents }))
+    }
+
+    async fn diagnose_agent(
+        &self,
+        request: Request<DiagnoseAgentRequest>,
+    ) -> Result<Response<DiagnoseAgentResponse>, Status> {
+        let admitted = admitted(&request)?.clone();
+        diagnose::diagnose(&self.routing, &admitted, request.into_inner()).await.map(Response::new)
     }
 }
 
@@ -103,6 +116,10 @@ impl Listing {
     }
 }
 
+fn admitted<T>(request: &Request<T>) -> Result<&Admitted, Fault> {
+    request.extensions().get().ok_or_else(|| Fault::internal("the call came past the door"))
+}
+
 fn instance(session: &Session) -> Instance {
     Instance {
         id: session.instance.clone(),
@@ -114,8 +131,9 @@ fn instance(session: &Session) -> Instance {
     }
 }
 
-const PATHS: [&str; 5] = [
+const PATHS: [&str; 6] = [
     "/gitproxy.gateway.v1.Agents/ListAgents",
+    "/gitproxy.gateway.v1.Agents/DiagnoseAgent",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
     "/grpc.health.v1.Health/Check",

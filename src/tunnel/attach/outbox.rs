@@ -44,6 +44,8 @@ struct Shared<M> {
     finished: bool,
     /// The stream is gone: nothing goes any more.
     gone: bool,
+    /// How many bytes the stream has taken, words not counted.
+    sent: u64,
     sender: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -69,6 +71,7 @@ fn pair<M>() -> (Outbox<M>, Outgoing<M>) {
         bytes: BytesMut::new(),
         finished: false,
         gone: false,
+        sent: 0,
         sender: None,
         writer: None,
     }));
@@ -121,6 +124,11 @@ impl<M> Outbox<M> {
         Poll::Pending
     }
 
+    /// How many bytes have left for the peer.
+    pub(super) fn sent(&self) -> u64 {
+        lock(&self.shared).sent
+    }
+
     /// Ends the stream after what is queued.
     pub(super) fn finish(&self) {
         let mut shared = lock(&self.shared);
@@ -141,6 +149,7 @@ impl<M: Carrier> Outgoing<M> {
             } else {
                 shared.bytes.split_to(MESSAGE).freeze()
             };
+            shared.sent += bytes.len() as u64;
             wake(&mut shared.writer);
             return Poll::Ready(Some(M::of(bytes)));
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
@@ -28,6 +29,7 @@ pub struct Pipe<In: Incoming, Out> {
     unread: Bytes,
     words: mpsc::Sender<In::Word>,
     outbox: Outbox<Out>,
+    end: Arc<OnceLock<Status>>,
 }
 
 /// What a message means to the one who receives it.
@@ -52,7 +54,29 @@ pub trait Incoming {
 
 impl<In: Incoming, Out> Pipe<In, Out> {
     pub(super) fn new(stream: Streaming<In>, outbox: Outbox<Out>, words: mpsc::Sender<In::Word>) -> Self {
-        Self { stream, unread: Bytes::new(), words, outbox }
+        Self { stream, unread: Bytes::new(), words, outbox, end: Arc::default() }
+    }
+
+    /// Where the status stands that the stream ended with, once it has ended with one.
+    pub(super) fn end(&self) -> Arc<OnceLock<Status>> {
+        Arc::clone(&self.end)
+    }
+
+    /// Keeps the status as the cause: it says why the peer ended the stream.
+    fn broken(&self, status: Status) -> io::Error {
+        // Only the first end counts.
+        let _ = self.end.set(status.clone());
+        io::Error::new(io::ErrorKind::ConnectionAborted, status)
+    }
+
+    /// A write has failed, since the stream is gone; the reading side knows why.
+    fn why(&mut self, cx: &mut Context<'_>, failed: io::Error) -> io::Error {
+        while let Poll::Ready(Some(ended)) = Pin::new(&mut self.stream).poll_next(cx) {
+            if let Err(status) = ended {
+                return self.broken(status);
+            }
+        }
+        failed
     }
 
     fn take(&mut self, message: In) {
@@ -74,7 +98,7 @@ impl<In: Incoming, Out> AsyncRead for Pipe<In, Out> {
         while self.unread.is_empty() {
             match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
                 Some(Ok(message)) => self.take(message),
-                Some(Err(status)) => return Poll::Ready(Err(broken(status))),
+                Some(Err(status)) => return Poll::Ready(Err(self.broken(status))),
                 None => return Poll::Ready(Ok(())),
             }
         }
@@ -87,15 +111,16 @@ impl<In: Incoming, Out> AsyncRead for Pipe<In, Out> {
 
 impl<In: Incoming, Out> AsyncWrite for Pipe<In, Out> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.outbox.poll_write(cx, &[io::IoSlice::new(bytes)])
+        self.poll_write_vectored(cx, &[io::IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.outbox.poll_write(cx, slices)
+        let written = ready!(self.outbox.poll_write(cx, slices));
+        Poll::Ready(written.map_err(|failed| self.why(cx, failed)))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -144,9 +169,4 @@ impl Incoming for AttachResponse {
             Some(FromGateway::Welcome(_)) | None => Meaning::Nothing,
         }
     }
-}
-
-/// Keeps the status as the cause: it says why the gateway ended the stream.
-fn broken(status: Status) -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, status)
 }
