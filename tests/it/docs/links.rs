@@ -33,13 +33,17 @@ fn every_failure_has_a_section_and_every_section_a_failure() {
 fn every_section_is_in_the_table_of_symptoms() {
     let page = read("docs/troubleshooting.md");
     let linked: Vec<&str> = page.links.iter().filter_map(|link| link.strip_prefix('#')).collect();
-    let unlinked: Vec<&String> = page.anchors_by_hand.iter().filter(|id| !linked.contains(&id.as_str())).collect();
+    let unlinked: Vec<&String> =
+        page.anchors_by_hand.iter().filter(|id| !linked.contains(&id.as_str())).collect();
     assert!(unlinked.is_empty(), "no link leads to {unlinked:?}");
 }
 
 #[test]
 fn a_link_to_nowhere_is_found() {
-    let page = Page::of(&File::new("docs/here.md", "# Here\n[a](errors.md) [b](gone.md) [c](#here) [d](#gone) [e](errors.md#x)"));
+    let page = Page::of(&File::new(
+        "docs/here.md",
+        "# Here\n[a](errors.md) [b](gone.md) [c](#here) [d](#gone) [e](errors.md#x)",
+    ));
     let broken = broken(&page);
     let expected = [
         "docs/here.md: `gone.md` is no file",
@@ -51,7 +55,10 @@ fn a_link_to_nowhere_is_found() {
 
 /// What [`Page::links`] of a page leads nowhere.
 fn broken(page: &Page) -> Vec<String> {
-    page.links.iter().filter_map(|link| Some(format!("{}: `{link}` {}", page.path, why_broken(page, link)?))).collect()
+    page.links
+        .iter()
+        .filter_map(|link| Some(format!("{}: `{link}` {}", page.path, why_broken(page, link)?)))
+        .collect()
 }
 
 fn why_broken(page: &Page, link: &str) -> Option<&'static str> {
@@ -62,16 +69,15 @@ fn why_broken(page: &Page, link: &str) -> Option<&'static str> {
     if path.is_empty() {
         return (!page.has(anchor)).then_some("is no heading there");
     }
-    let target = beside(&page.path, path);
-    let Ok(target) = target.as_deref().map_err(|why| *why) else { return Some("leaves the repository") };
-    if !tree::root().join(target).exists() {
+    let Some(target) = beside(&page.path, path) else { return Some("leaves the repository") };
+    if !tree::root().join(&target).exists() {
         return Some("is no file");
     }
-    (!anchor.is_empty() && !read(target).has(anchor)).then_some("is no heading there")
+    (!anchor.is_empty() && !read(&target).has(anchor)).then_some("is no heading there")
 }
 
-/// The path from the repository's root of what a page names.
-fn beside(page: &str, link: &str) -> Result<String, &'static str> {
+/// The path from the repository's root of what a page names; none if that is outside.
+fn beside(page: &str, link: &str) -> Option<String> {
     let mut path = PathBuf::from(page);
     path.pop();
     for part in Path::new(link).components() {
@@ -79,10 +85,10 @@ fn beside(page: &str, link: &str) -> Result<String, &'static str> {
             Component::ParentDir if path.pop() => {}
             Component::Normal(name) => path.push(name),
             Component::CurDir => {}
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return Err("outside"),
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
         }
     }
-    Ok(path.to_string_lossy().replace('\\', "/"))
+    Some(path.to_string_lossy().replace('\\', "/"))
 }
 
 /// The pages that people read: those of the root and of `docs/`.

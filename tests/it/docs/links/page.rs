@@ -18,20 +18,23 @@ pub(super) struct Page {
 impl Page {
     /// Reads what stands outside of blocks of code.
     pub(super) fn of(file: &File) -> Self {
-        let mut page =
-            Self { path: file.path.clone(), links: vec![], anchors_by_hand: vec![], anchors_of_headings: vec![] };
+        let mut page = Self {
+            path: file.path.clone(),
+            links: vec![],
+            anchors_by_hand: vec![],
+            anchors_of_headings: vec![],
+        };
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        for line in prose(&file.text) {
-            if let Some(heading) = heading(line) {
-                let slug = slug(heading);
-                // The second of the same name gets -1, the third -2.
-                let before = seen.entry(slug.clone()).or_default();
-                page.anchors_of_headings.push(if *before == 0 { slug } else { format!("{slug}-{before}") });
-                *before += 1;
-            }
-            let line = without_code(line);
-            page.links.extend(between(&line, "](", ")"));
-            page.anchors_by_hand.extend(between(&line, "<a id=\"", "\""));
+        let prose = prose(&file.text);
+        for slug in prose.lines().filter_map(heading).map(slug) {
+            // The second of the same name gets -1, the third -2.
+            let before = seen.entry(slug.clone()).or_default();
+            page.anchors_of_headings.push(if *before == 0 { slug } else { format!("{slug}-{before}") });
+            *before += 1;
+        }
+        for paragraph in prose.split("\n\n").map(without_code) {
+            page.links.extend(between(&paragraph, "](", ")"));
+            page.anchors_by_hand.extend(between(&paragraph, "<a id=\"", "\""));
         }
         page
     }
@@ -43,13 +46,14 @@ impl Page {
 }
 
 /// The lines outside of fenced code.
-fn prose(text: &str) -> impl Iterator<Item = &str> {
+fn prose(text: &str) -> String {
     let mut code = false;
-    text.lines().filter(move |line| {
+    let lines = text.lines().filter(|line| {
         let fence = line.trim_start().starts_with("```");
         code ^= fence;
         !code && !fence
-    })
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn heading(line: &str) -> Option<&str> {
@@ -68,9 +72,9 @@ fn slug(heading: &str) -> String {
     kept.flat_map(char::to_lowercase).collect()
 }
 
-/// Without what stands between backticks, where nothing is a link.
-fn without_code(line: &str) -> String {
-    line.split('`').step_by(2).collect::<Vec<_>>().join("``")
+/// Without what stands between backticks, where nothing is a link; it may go on in the next line.
+fn without_code(paragraph: &str) -> String {
+    paragraph.split('`').step_by(2).collect::<Vec<_>>().join("``")
 }
 
 /// Each text between `open` and `close`.
@@ -82,7 +86,7 @@ fn between(line: &str, open: &str, close: &str) -> Vec<String> {
 #[test]
 fn headings_and_links_are_read_as_on_github() {
     let text = "# `gitproxy doctor`\n## 407: Proxy_Auth, again\n### Two\n### Two\n<a id=\"own\"></a>\n\
-                [a](b.md#c) and `[no](link)` and [d](#e)\n```sh\n# no heading [f](g)\n```\n####### seven";
+                [a](b.md#c) and `[no](link)` and `code\ngoes on` [d](#e)\n```sh\n# no heading [f](g)\n```\n####### seven";
     let page = Page::of(&File::new("x.md", text));
     assert_eq!(page.links, ["b.md#c", "#e"]);
     assert_eq!(page.anchors_of_headings, ["gitproxy-doctor", "407-proxy_auth-again", "two", "two-1"]);
