@@ -19,6 +19,7 @@ mod house;
 mod isolation;
 mod methods;
 mod processes;
+mod tools;
 mod tree;
 mod tunnel;
 mod world;

@@ -15,7 +15,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Makes a new authority and a certificate for `localhost`, 127.0.0.1 and ::1.
+    /// Makes a new authority and a certificate for `localhost`, `git.test`, 127.0.0.1 and ::1.
     pub(crate) fn create() -> Result<Self, Error> {
         let ca_key = KeyPair::generate()?;
         let mut ca = CertificateParams::new(Vec::new())?;
@@ -27,7 +27,7 @@ impl Identity {
         let issuer = Issuer::new(ca, ca_key);
 
         let key = KeyPair::generate()?;
-        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let names = ["localhost", "git.test", "127.0.0.1", "::1"].map(str::to_owned);
         let mut leaf = CertificateParams::new(names)?;
         leaf.distinguished_name.push(DnType::CommonName, "localhost");
         leaf.use_authority_key_identifier_extension = true;
