@@ -1,7 +1,7 @@
 //! Squid, the forward proxy of most companies.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ impl Rules {
         self
     }
 
-    fn conf(&self, listen: std::net::SocketAddr, folder: &Path, auth: Option<&Path>) -> String {
+    fn conf(&self, listen: SocketAddr, folder: &Path, auth: Option<&Path>) -> String {
         let hosts = self.hosts.iter().fold(String::new(), |mut text, (name, ip)| {
             let _ = writeln!(text, "{ip} {name}");
             text
@@ -90,8 +90,8 @@ impl Squid {
         let command = |listen, folder: &Path| {
             let conf = write(folder, "squid.conf", &rules.conf(listen, folder, helper.as_deref()));
             let mut command = Command::new(&squid);
-            // In the foreground, with its log on stderr.
-            command.args(["-N", "-d", "2", "-f", &conf]).current_dir(folder);
+            // In the foreground, with its log on stderr, and with a name that its shared memory has to itself.
+            command.args(["-N", "-d", "2", "-n", &service(listen), "-f", &conf]).current_dir(folder);
             command
         };
         let server = Server::start(rules.ip, "Accepting HTTP Socket connections", command).await;
@@ -121,6 +121,15 @@ impl Squid {
     }
 }
 
+impl Drop for Squid {
+    fn drop(&mut self) {
+        // A squid that is killed leaves them.
+        for part in ["metadata", "queues", "readers"] {
+            let _ = std::fs::remove_file(format!("/dev/shm/{}-cf__{part}.shm", service(self.addr())));
+        }
+    }
+}
+
 impl Deref for Squid {
     type Target = Server;
 
@@ -133,6 +142,11 @@ impl DerefMut for Squid {
     fn deref_mut(&mut self) -> &mut Server {
         &mut self.server
     }
+}
+
+/// Squid's word for one among many; letters and digits.
+fn service(listen: SocketAddr) -> String {
+    format!("gp{}p{}", std::process::id(), listen.port())
 }
 
 /// The program that knows Basic's passwords, which is not on PATH: distributions differ on where it is.
