@@ -18,6 +18,7 @@ mod docs;
 mod house;
 mod isolation;
 mod methods;
+mod network;
 mod processes;
 mod tools;
 mod tree;

@@ -56,6 +56,13 @@ impl Rules {
         self
     }
 
+    /// Where a name leads to, in place of 127.0.0.1.
+    pub(crate) fn leading(mut self, name: &'static str, ip: IpAddr) -> Self {
+        self.hosts.retain(|(known, _)| *known != name);
+        self.hosts.push((name, ip));
+        self
+    }
+
     fn conf(&self, listen: SocketAddr, folder: &Path, auth: Option<&Path>) -> String {
         let hosts = self.hosts.iter().fold(String::new(), |mut text, (name, ip)| {
             let _ = writeln!(text, "{ip} {name}");
