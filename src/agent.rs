@@ -29,7 +29,7 @@ use crate::scm::backend::{self, Held};
 use crate::scm::{Connections, Core};
 use crate::tunnel::attach;
 
-pub use self::config::Config;
+pub use self::config::{Config, Connection};
 pub use self::link::{Failure, State};
 pub use self::local::status;
 
@@ -85,11 +85,12 @@ impl Agent {
         tasks: &Tasks,
         hooks: impl FnOnce(Core) -> Core,
     ) -> Result<Self, Error> {
-        let egress = Egress::new(&egress::Settings {
+        let settings = egress::Settings {
             roots: config.roots.clone(),
             extra_ca: config.extra_ca.clone(),
             ..egress::Settings::default()
-        })?;
+        };
+        let egress = Egress::new(&settings, tasks)?;
         let core = Arc::new(hooks(Core::new(connections(&config, &egress)?)));
         let instance = uuid::Uuid::new_v4().to_string();
         let (state, seen) = watch::channel(State::Dialing);
@@ -179,7 +180,7 @@ impl Agent {
 
 /// The Bitbuckets of the settings, and the way to serve one that comes with a call.
 fn connections(config: &Config, egress: &Egress) -> Result<Connections, Error> {
-    let client = |account: &bitbucket::Account| {
+    let client = |Connection { account, .. }: &Connection| {
         let client = Client::new(account.clone(), egress);
         client.map_err(|source| Error::Connection { name: account.name.clone(), source })
     };

@@ -1,39 +1,62 @@
 //! The one way out of the building: every socket that this process opens comes from here.
 //!
-//! [`Egress`] knows whom to trust and how long to wait; a [`Connector`] made by it reaches one [`Origin`] and no other.
-//! What fails is an [`Error`] that names the [`Hop`]. TLS is always verified: there is no switch that turns it off.
+//! [`Egress`] knows the proxies, whom to trust and how long to wait; a [`Connector`] made by it reaches one [`Origin`] and
+//! no other. What fails is an [`Error`] that names the [`Hop`], with a sentence of cause and one of remedy. TLS is always
+//! verified: there is no switch that turns it off.
 //!
-//! The parts, in the order of a connection: `connector` (the hops one after the other), `dial` (names and TCP), `trust`
-//! (whose certificates count), `stream` (what comes out). `crypto` holds the one choice of a cryptographic library, and
-//! [`serve`] the server's side of TLS, which needs that choice too.
+//! The parts, in the order of a connection: `connector` (whom it may go to), `walk` (the hops one after the other),
+//! `guard` (where connections that come with a call may go), `proxy` (which way, and CONNECT), `resolver` and `dial`
+//! (names and TCP), `trust` and `verify` (whose certificates count), `identity` (our own certificate), `stream` (what
+//! comes out). `report` tells what a walk found. `crypto` holds the one choice of a cryptographic library, and [`serve`]
+//! the server's side of TLS, which needs that choice too.
 
 mod budget;
+mod certificate;
 mod connector;
 mod crypto;
 mod dial;
 mod error;
+mod expiry;
+mod guard;
+mod identity;
 mod origin;
+mod pair;
+mod proxy;
+mod report;
+mod resolver;
 pub mod serve;
 mod stream;
 mod trust;
+mod verify;
+mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
 
+use self::verify::Verifier;
+use crate::ops::Tasks;
+
+pub use certificate::Certificate;
 pub use connector::Connector;
-pub use error::{Error, Hop, TlsFault};
+pub use error::{Credentials, Error, Hop, TlsFault};
+pub use expiry::Expiries;
+pub use guard::{Forbidden, Guard, KubernetesApi, NotAServer, Server};
+pub use identity::{ClientFiles, ClientIdentity};
 pub use origin::{NotAnOrigin, Origin, Scheme};
+pub use pair::Error as PairError;
+pub use proxy::{BadCredentials, BadEntry, Fault, NoProxy, NotAProxy, Proxies, Proxy, Route, Way};
+pub use resolver::Resolver;
 pub use stream::Stream;
 pub use trust::{CaSource, Roots, TrustError};
+pub use verify::{Kind, Rejected};
 
 /// The way out; clones share everything.
 #[derive(Debug, Clone)]
 pub struct Egress {
-    either: Arc<ClientConfig>,
-    http2: Arc<ClientConfig>,
-    limits: Limits,
+    shared: Arc<Shared>,
+    leg: Arc<OwnLeg>,
 }
 
 /// What [`Egress::new`] needs to know.
@@ -43,10 +66,37 @@ pub struct Settings {
     pub roots: Roots,
     /// Those of the customer: trusted beside the platform's, never instead of them.
     pub extra_ca: Vec<CaSource>,
-    /// How long one hop of a connection may take: resolve, connect, TLS.
+    /// Which connections go through which proxy.
+    pub proxies: Proxies,
+    /// What turns names into addresses.
+    pub resolver: Resolver,
+    /// How long one hop of a connection may take: resolve, connect, tunnel, TLS.
     pub hop_timeout: Duration,
     /// How long a connection may take over all its hops.
     pub connect_timeout: Duration,
+}
+
+/// What one leg has that the others have not; by default nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Leg {
+    /// The proxies of this leg, in place of the common ones.
+    pub proxies: Option<Proxies>,
+    /// The certificate that servers of this leg are shown. A proxy never is.
+    pub identity: Option<ClientIdentity>,
+    /// Where connections of this leg may go at all; anywhere without it.
+    pub guard: Option<Guard>,
+    /// Where connections of this leg may be without TLS.
+    pub plaintext: Plaintext,
+}
+
+/// Where a connection may be without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plaintext {
+    /// To this machine.
+    #[default]
+    LoopbackOnly,
+    /// To any: somebody has decided that the token may travel in the clear.
+    Anywhere,
 }
 
 /// Which version of HTTP a connection is for.
@@ -58,6 +108,32 @@ pub enum Alpn {
     Http2Only,
 }
 
+#[derive(Debug)]
+struct Shared {
+    verifier: Arc<Verifier>,
+    proxies: Proxies,
+    resolver: Resolver,
+    expiries: Expiries,
+    limits: Limits,
+}
+
+/// A leg with what was made of it.
+#[derive(Debug)]
+struct OwnLeg {
+    proxies: Proxies,
+    guard: Option<Guard>,
+    plaintext: Plaintext,
+    tls: Tls,
+}
+
+/// TLS for each use of a leg.
+#[derive(Debug)]
+struct Tls {
+    either: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
+    proxy: Arc<ClientConfig>,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     hop: Duration,
@@ -65,35 +141,98 @@ struct Limits {
 }
 
 impl Egress {
-    /// Loads the trusted certificates, and logs how many came from where.
+    /// Loads the trusted certificates, logs how many came from where, and reads them again when they change, in a task of
+    /// `tasks`.
     ///
     /// # Errors
     /// When a named source of trust cannot be read, is not PEM or holds no certificate, or when nobody is trusted.
-    pub fn new(settings: &Settings) -> Result<Self, TrustError> {
-        let roots = Arc::new(trust::load(&settings.roots, &settings.extra_ca)?);
-        Ok(Self {
-            either: crypto::client(Arc::clone(&roots), &[b"h2", b"http/1.1"])?,
-            http2: crypto::client(roots, &[b"h2"])?,
+    pub fn new(settings: &Settings, tasks: &Tasks) -> Result<Self, TrustError> {
+        let verifier = Verifier::open(&settings.roots, &settings.extra_ca, tasks)?;
+        let shared = Shared {
+            verifier,
+            proxies: settings.proxies.clone(),
+            resolver: settings.resolver.clone(),
+            expiries: Expiries::default(),
             limits: Limits { hop: settings.hop_timeout, whole: settings.connect_timeout },
-        })
+        };
+        let leg = OwnLeg::new(&shared, Leg::default())?;
+        Ok(Self { shared: Arc::new(shared), leg: Arc::new(leg) })
+    }
+
+    /// The same way out with what one leg has for itself.
+    ///
+    /// # Errors
+    /// When the TLS library does not take the configuration.
+    pub fn leg(&self, leg: Leg) -> Result<Self, TrustError> {
+        let leg = OwnLeg::new(&self.shared, leg)?;
+        Ok(Self { shared: Arc::clone(&self.shared), leg: Arc::new(leg) })
     }
 
     /// Makes a connector to one origin. Nothing is sent before it is used.
     pub fn connector(&self, origin: Origin, alpn: Alpn) -> Connector {
-        let tls = match alpn {
-            Alpn::Http1OrHttp2 => &self.either,
-            Alpn::Http2Only => &self.http2,
+        Connector { origin, alpn, egress: self.clone() }
+    }
+
+    /// Says which way a connection to `origin` goes, and why.
+    pub fn route(&self, origin: &Origin) -> Route {
+        self.leg.proxies.route(origin)
+    }
+
+    /// When the certificates that were seen will expire.
+    pub fn expiries(&self) -> &Expiries {
+        &self.shared.expiries
+    }
+
+    /// How many certificates are trusted from where; it names paths of this machine.
+    pub fn trusted(&self) -> String {
+        self.shared.verifier.summary()
+    }
+
+    fn own(&self) -> &OwnLeg {
+        &self.leg
+    }
+
+    fn resolver(&self) -> &Resolver {
+        &self.shared.resolver
+    }
+
+    fn limits(&self) -> Limits {
+        self.shared.limits
+    }
+
+    fn tls(&self, alpn: Alpn) -> Arc<ClientConfig> {
+        Arc::clone(match alpn {
+            Alpn::Http1OrHttp2 => &self.leg.tls.either,
+            Alpn::Http2Only => &self.leg.tls.http2,
+        })
+    }
+}
+
+impl OwnLeg {
+    fn new(shared: &Shared, leg: Leg) -> Result<Self, TrustError> {
+        let Leg { proxies, identity, guard, plaintext } = leg;
+        let config = |identity: Option<&ClientIdentity>, alpn: &[&[u8]]| {
+            crypto::client(Arc::clone(&shared.verifier), identity, alpn)
         };
-        Connector::new(origin, alpn, Arc::clone(tls), self.limits)
+        let tls = Tls {
+            either: config(identity.as_ref(), &[b"h2", b"http/1.1"])?,
+            http2: config(identity.as_ref(), &[b"h2"])?,
+            // Our certificate is for the server: a proxy must neither see nor ask for it.
+            proxy: config(None, &[b"http/1.1"])?,
+        };
+        let proxies = proxies.unwrap_or_else(|| shared.proxies.clone());
+        Ok(Self { proxies, guard, plaintext, tls })
     }
 }
 
 impl Default for Settings {
-    /// The platform's roots; 10 s a hop and 20 s over all.
+    /// The platform's roots, no proxy, the system's resolver; 10 s a hop and 20 s over all.
     fn default() -> Self {
         Self {
             roots: Roots::Platform,
             extra_ca: Vec::new(),
+            proxies: Proxies::default(),
+            resolver: Resolver::default(),
             hop_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(20),
         }

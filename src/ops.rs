@@ -4,6 +4,7 @@ pub mod backoff;
 mod causes;
 mod check;
 pub mod key;
+pub mod metrics;
 pub mod secret;
 pub mod settings;
 pub mod tasks;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use gitproxy::egress::{self, Alpn, Egress, Origin, Roots};
+use gitproxy::ops::Tasks;
 use gitproxy::proto::Reason;
 use gitproxy::proto::scm::v1 as pb;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -33,7 +34,7 @@ impl Cloud {
     pub(crate) async fn connect(house: &House) -> Made<Self> {
         let origin: Origin = format!("https://localhost:{}", house.gateway().port()).parse()?;
         let roots = Roots::Named { file: Some(house.ca().to_owned()), folders: Vec::new() };
-        let egress = Egress::new(&egress::Settings { roots, ..egress::Settings::default() })?;
+        let egress = Egress::new(&egress::Settings { roots, ..egress::Settings::default() }, &Tasks::new())?;
         let endpoint = Endpoint::from_shared(origin.to_string())?;
         let connector = egress.connector(origin.clone(), Alpn::Http2Only);
         let channel =

@@ -12,7 +12,7 @@ use gitproxy::agent::config::{AccessKey, DebugListen};
 use gitproxy::agent::{self, Agent};
 use gitproxy::bitbucket::{Account, Credential, ProjectKey};
 use gitproxy::egress::serve::ServerTls;
-use gitproxy::egress::{CaSource, Roots};
+use gitproxy::egress::{CaSource, Guard, Roots};
 use gitproxy::gateway::store::FileStore;
 use gitproxy::gateway::{self, Gateway};
 use gitproxy::ops::secret::{SecretFile, Source};
@@ -163,11 +163,13 @@ async fn agent(folder: &Path, sim: &Sim, cloud: &CloudSide) -> Made<CustomerSide
     let config = agent::Config {
         gateway: format!("https://localhost:{}", cloud.gateway.agents_addr().port()).parse()?,
         access_key: AccessKey::fixed(cloud.agent_key.clone()),
+        gateway_client: None,
         // Nobody but the two authorities of this run is trusted, so that the machine's own do not matter.
         roots: Roots::Named { file: Some(cloud.files.ca.clone()), folders: Vec::new() },
         extra_ca: vec![CaSource::Pem { name: "Bitbucket's CA".to_owned(), pem: sim.ca_pem().into() }],
-        connections: vec![connection(folder, sim)?],
+        connections: vec![connection(folder, sim)?.into()],
         new_origins: Allowance::default(),
+        guard: Guard::default(),
         link: tunnel::Options::default(),
         limits: Limits::default(),
         debug: Some(DebugListen::Tcp(([127, 0, 0, 1], 0).into())),

@@ -1,7 +1,9 @@
 //! What the settings mean: parsed, complete, and all that is wrong with them at once.
 
+mod client;
 mod connection;
 mod gateway;
+mod held;
 mod label;
 mod listen;
 
@@ -9,13 +11,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::bitbucket::Account;
-use crate::egress::{CaSource, Roots};
+use crate::egress::{CaSource, ClientFiles, Guard, Roots};
 use crate::ops::settings::{Count, Layers, Period, Problems, Size};
 use crate::scm::backend::Allowance;
 use crate::tunnel;
 use crate::tunnel::admit::Limits;
 
+pub use connection::Connection;
 pub use gateway::{AccessKey, GatewayUrl};
 pub use listen::DebugListen;
 
@@ -26,14 +28,18 @@ pub struct Config {
     pub gateway: GatewayUrl,
     /// What to attach with.
     pub access_key: AccessKey,
+    /// The certificate to show to the gateway where it asks for one.
+    pub gateway_client: Option<ClientFiles>,
     /// The platform's certificate authorities.
     pub roots: Roots,
     /// Those of the customer, trusted beside the platform's.
     pub extra_ca: Vec<CaSource>,
     /// The Bitbuckets that the settings name, in the order of their names.
-    pub connections: Vec<Account>,
+    pub connections: Vec<Connection>,
     /// How many servers the connections that come with calls may bring in.
     pub new_origins: Allowance,
+    /// Where the connections that come with calls may go.
+    pub guard: Guard,
     /// How both HTTP/2 connections of the link behave.
     pub link: tunnel::Options,
     /// How many calls of each class may be in flight.
@@ -64,9 +70,11 @@ impl Config {
         // Each is read before any `?`, so that all problems are found.
         let gateway = layers.required("gateway.url", problems);
         let access_key = AccessKey::read(layers, problems);
+        let gateway_client = client::files(layers, "gateway", problems);
         let (roots, extra_ca) = trust(layers, problems);
         let connections = connection::all(layers, problems);
         let new_origins = layers.required("limits.new_servers", problems);
+        let guard = held::guard(layers, problems);
         let link = link(layers, problems);
         let limits = limits(layers, problems);
         let debug = layers.value("debug.listen", problems);
@@ -77,10 +85,12 @@ impl Config {
         Some(Self {
             gateway: gateway?,
             access_key: access_key?,
+            gateway_client,
             roots,
             extra_ca,
             connections,
             new_origins: Allowance(new_origins?),
+            guard,
             link: link?,
             limits: limits?,
             debug,
@@ -97,16 +107,20 @@ impl Config {
 fn trust(layers: &Layers, problems: &mut Problems) -> (Roots, Vec<CaSource>) {
     let file = layers.value::<String>(ROOT_FILE, problems).unwrap_or_default();
     let folders = layers.value::<String>(ROOT_FOLDERS, problems).unwrap_or_default();
-    let extra: Vec<_> = layers.list::<PathBuf>(CA_FILES, problems).into_iter().map(CaSource::File).collect();
+    let given = layers.value::<String>(CA, problems);
+    let given = given.map(|pem| CaSource::Pem { name: CA.to_owned(), pem: pem.into_bytes() });
+    let files = layers.list::<PathBuf>(CA_FILES, problems).into_iter().map(CaSource::at);
+    let extra = given.into_iter().map(|source| (CA, source));
+    let extra: Vec<_> = extra.chain(files.map(|source| (CA_FILES, source))).collect();
     let named = [(ROOT_FILE, Roots::named(&file, "")), (ROOT_FOLDERS, Roots::named("", &folders))];
     let roots = named.iter().map(|(key, roots)| (*key, roots.check()));
-    let checked = roots.chain(extra.iter().map(|source| (CA_FILES, source.check())));
+    let checked = roots.chain(extra.iter().map(|(key, source)| (*key, source.check())));
     for (key, outcome) in checked {
         if let Err(error) = outcome {
             problems.push(layers.problem(key, &error.to_string()));
         }
     }
-    (Roots::named(&file, &folders), extra)
+    (Roots::named(&file, &folders), extra.into_iter().map(|(_, source)| source).collect())
 }
 
 fn link(layers: &Layers, problems: &mut Problems) -> Option<tunnel::Options> {
@@ -145,6 +159,7 @@ fn limit(layers: &Layers, key: &str, problems: &mut Problems) -> Option<usize> {
     None
 }
 
+const CA: &str = "trust.ca";
 const CA_FILES: &str = "trust.ca_files";
 const ROOT_FILE: &str = "trust.root_file";
 const ROOT_FOLDERS: &str = "trust.root_folders";

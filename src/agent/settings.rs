@@ -31,9 +31,25 @@ pub const TABLE: &[Setting] = &[
         "The file that holds the access key; it is read again when it changes.",
     ),
     plain(
-        ["trust.ca_files", "ca-file", "", "list of paths to PEM files"],
+        ["gateway.client_cert_file", "gateway-client-cert-file", "", "path to a PEM file"],
+        &["GATEWAY_CLIENT_CERT_FILE"],
+        "The client certificate, with its chain, for a gateway behind a proxy that asks for one (mTLS); it is read again \
+         when it changes.",
+    ),
+    plain(
+        ["gateway.client_key_file", "gateway-client-key-file", "", "path to a PEM file"],
+        &["GATEWAY_CLIENT_KEY_FILE"],
+        "The private key of that certificate, not encrypted; it is read again when it changes.",
+    ),
+    plain(
+        ["trust.ca", "", "", "text in PEM, or base64 of PEM"],
+        &["CUSTOM_CA_CERT"],
+        "The customer's CA certificates, trusted beside the platform's: any number, with any white space.",
+    ),
+    plain(
+        ["trust.ca_files", "ca-file", "", "list of paths to PEM files or to folders of them"],
         &["CUSTOM_CA_CERT_FILE"],
-        "The customer's CA certificates, trusted beside the platform's.",
+        "The customer's CA certificates, trusted beside the platform's; they are read again when they change.",
     ),
     plain(
         ["trust.root_file", "", "", "path to a PEM file"],
@@ -71,6 +87,17 @@ pub const TABLE: &[Setting] = &[
         "The projects that the connection `default` may touch, and no others.",
     ),
     plain(
+        ["connections.default.client_cert_file", "bitbucket-client-cert-file", "", "path to a PEM file"],
+        &["BITBUCKET_CLIENT_CERT_FILE"],
+        "The client certificate, with its chain, where the Bitbucket of the connection `default` asks for one (mTLS); it \
+         is read again when it changes.",
+    ),
+    plain(
+        ["connections.default.client_key_file", "bitbucket-client-key-file", "", "path to a PEM file"],
+        &["BITBUCKET_CLIENT_KEY_FILE"],
+        "The private key of that certificate, not encrypted; it is read again when it changes.",
+    ),
+    plain(
         ["connections.*.url", "", "", "https URL"],
         &[],
         "The Bitbucket of the connection of that name; context path included.",
@@ -94,6 +121,17 @@ pub const TABLE: &[Setting] = &[
         ["connections.*.projects", "", "", "list of project keys"],
         &[],
         "The projects that the connection may touch, and no others.",
+    ),
+    plain(
+        ["connections.*.client_cert_file", "", "", "path to a PEM file"],
+        &[],
+        "The client certificate, with its chain, where this Bitbucket asks for one (mTLS); it is read again when it \
+         changes.",
+    ),
+    plain(
+        ["connections.*.client_key_file", "", "", "path to a PEM file"],
+        &[],
+        "The private key of that certificate, not encrypted; it is read again when it changes.",
     ),
     plain(
         ["link.window", "link-window", "1MiB", "size such as 1MiB, 64KiB to 16MiB"],
@@ -124,6 +162,29 @@ pub const TABLE: &[Setting] = &[
         ["limits.new_servers", "limit-new-servers", "10", "number"],
         &["GITPROXY_LIMIT_NEW_SERVERS"],
         "How many servers that the agent does not know yet may be named in an hour by connections that come with calls.",
+    ),
+    plain(
+        [
+            "held.allowed_servers",
+            "allowed-servers",
+            "",
+            "list of origins such as https://git.example.com and networks such as 10.0.0.0/8",
+        ],
+        &["GITPROXY_ALLOWED_SERVERS"],
+        "The only servers that connections that come with calls may go to, by origin or by the address that is dialed; any \
+         unless set.",
+    ),
+    plain(
+        ["held.allowed_addresses", "allowed-addresses", "", "list of networks such as 127.0.0.0/8"],
+        &["GITPROXY_ALLOWED_ADDRESSES"],
+        "Addresses that connections that come with calls may go to although they are special: loopback, link-local, a \
+         cloud's metadata service, the Kubernetes API and the like.",
+    ),
+    plain(
+        ["held.kubernetes", "", "", "list of addresses or names"],
+        &["KUBERNETES_SERVICE_HOST"],
+        "Where the Kubernetes API of the agent's cluster is, set by Kubernetes itself; connections that come with calls may \
+         not go there.",
     ),
     plain(
         ["debug.listen", "debug-listen", "", "loopback address 127.0.0.1:PORT or unix:PATH"],

@@ -11,7 +11,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use super::config::{AccessKey, DebugListen};
 use super::*;
-use crate::egress::{Origin, Roots};
+use crate::egress::{Guard, Origin, Roots};
 use crate::proto::agent::v1::GetInstanceRequest;
 use crate::proto::agent::v1::instances_client::InstancesClient;
 use crate::scm::DenyAll;
@@ -24,10 +24,12 @@ fn config(folder: &Path) -> Config {
     Config {
         gateway: "http://127.0.0.1:9".parse().expect("a gateway"),
         access_key: AccessKey::fixed(Key::generate().expect("entropy")),
+        gateway_client: None,
         roots: Roots::Platform,
         extra_ca: Vec::new(),
         connections: Vec::new(),
         new_origins: Allowance::default(),
+        guard: Guard::default(),
         link: Options::default(),
         limits: Limits::default(),
         debug: Some(DebugListen::Tcp(([127, 0, 0, 1], 0).into())),
@@ -41,7 +43,7 @@ fn config(folder: &Path) -> Config {
 async fn channel(agent: &Agent, tasks: &Tasks) -> (Channel, http::Uri) {
     let origin: Origin =
         format!("http://{}", agent.debug_addr().expect("on TCP")).parse().expect("an origin");
-    let egress = Egress::new(&egress::Settings::default()).expect("an egress");
+    let egress = Egress::new(&egress::Settings::default(), tasks).expect("an egress");
     let uri = origin.to_string().parse().expect("a URI");
     let io = egress.connector(origin, Alpn::Http2Only).connect().await.expect("connected");
     (tunnel::channel(io, &Options::default(), tasks).await.expect("a channel"), uri)

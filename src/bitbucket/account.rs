@@ -174,6 +174,12 @@ pub(super) mod tests {
         assert_eq!(below("/bitbucket/rest/api/latest/projects/SHOP/repos/new?x=1"), moved);
         for outside in [
             "https://sso.example/login",
+            "https://sso.example/bitbucket/rest/api/latest/x",
+            "//sso.example/bitbucket/rest/api/latest/x",
+            "/\\sso.example/bitbucket/rest/api/latest/x",
+            "https://git.example@sso.example/bitbucket/rest/api/latest/x",
+            "https://git.example.sso.example/bitbucket/rest/api/latest/x",
+            "https://127.0.0.1/bitbucket/rest/api/latest/x",
             "http://git.example/bitbucket/rest/api/latest/x",
             "https://git.example:8443/bitbucket/rest/api/latest/x",
             "/bitbucket/login?next=/rest/",

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::PROXY_AUTHORIZATION;
+use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy;
@@ -12,7 +13,7 @@ use tower::util::BoxCloneSyncService;
 use url::Url;
 
 use crate::bitbucket::error::{Cause, Recovery};
-use crate::egress::{self, Alpn, Egress, Hop, NotAnOrigin, Origin};
+use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin};
 use crate::ops::Tasks;
 use crate::proto::Reason;
 
@@ -49,19 +50,38 @@ pub(super) enum Lost {
 /// When the URL has no origin.
 pub(super) fn over(egress: &Egress, base: &Url) -> Result<Transport, NotAnOrigin> {
     let connector = egress.connector(Origin::of(base)?, Alpn::Http1OrHttp2);
+    let way = connector.clone();
     // A set of its own: a connection that is idle in the pool must not keep a drain waiting, and a command that is under
     // way keeps it waiting by a guard of its own. The tasks end with the pool, which ends with the client.
     let client = legacy::Client::builder(Tasks::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .build::<_, Full<Bytes>>(connector);
-    Ok(BoxCloneSyncService::new(tower::service_fn(move |request| {
-        let client = client.clone();
+    Ok(BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Full<Bytes>>| {
+        let (client, way) = (client.clone(), way.clone());
         async move {
+            // A proxy that forwards requests wants to know who we are in each; one that opens tunnels never sees them.
+            if let Some(authorization) = way.proxy_authorization() {
+                request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
+            }
             let response = client.request(request).await.map_err(lost)?;
+            if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+                return Err(locked_out(&way));
+            }
             Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync()))
         }
     })))
+}
+
+/// A forwarding proxy answered in Bitbucket's place: it passed nothing on.
+fn locked_out(way: &Connector) -> Lost {
+    let says = format!(
+        "the proxy before {} wants other credentials (407): check its user and password in its URL or in \
+         proxy.credentials_file; of its schemes only Basic is supported",
+        way.origin()
+    );
+    let source = Cause::from(says.clone());
+    Lost::Unsent { hop: Reason::EgressProxy, recovery: Recovery::GiveUp, says, source }
 }
 
 fn lost(error: legacy::Error) -> Lost {
@@ -92,6 +112,7 @@ fn reason(hop: Hop) -> Reason {
         Hop::Check => Reason::OriginRefused,
         Hop::Resolve => Reason::EgressDns,
         Hop::Connect => Reason::EgressConnect,
+        Hop::ProxyResolve | Hop::ProxyConnect | Hop::ProxyTls | Hop::ProxyTunnel => Reason::EgressProxy,
         Hop::Tls | Hop::Alpn => Reason::EgressTls,
     }
 }
@@ -99,8 +120,12 @@ fn reason(hop: Hop) -> Reason {
 /// Whether it may pass within a call: a certificate does not change so quickly.
 fn recovery(said: &egress::Error) -> Recovery {
     match said.hop() {
-        Hop::Resolve | Hop::Connect => Recovery::Retry,
-        Hop::Check | Hop::Tls | Hop::Alpn => Recovery::GiveUp,
+        Hop::Resolve | Hop::Connect | Hop::ProxyResolve | Hop::ProxyConnect => Recovery::Retry,
+        // A proxy that refuses does so again; one that cannot reach the host may in a moment.
+        Hop::ProxyTunnel if matches!(said, egress::Error::ProxyRefused { status, .. } if status.is_server_error()) => {
+            Recovery::Retry
+        }
+        Hop::Check | Hop::ProxyTls | Hop::ProxyTunnel | Hop::Tls | Hop::Alpn => Recovery::GiveUp,
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Error, Hop, Limits, Origin};
 #[derive(Debug)]
 pub(super) struct Budget {
     origin: Origin,
+    proxy: Option<Origin>,
     hop: Duration,
     ends: Instant,
 }
@@ -18,7 +19,12 @@ pub(super) struct Budget {
 impl Budget {
     /// Starts the clock.
     pub(super) fn start(origin: Origin, limits: Limits) -> Self {
-        Self { origin, hop: limits.hop, ends: Instant::now() + limits.whole }
+        Self { origin, proxy: None, hop: limits.hop, ends: Instant::now() + limits.whole }
+    }
+
+    /// Takes note of the proxy that the connection goes through, for the error.
+    pub(super) fn through(&mut self, proxy: &Origin) {
+        self.proxy = Some(proxy.clone());
     }
 
     /// The time that a hop which starts now has.
@@ -33,7 +39,7 @@ impl Budget {
     }
 
     pub(super) fn over(&self, hop: Hop, limit: Duration) -> Error {
-        Error::Timeout { origin: self.origin.clone(), hop, limit }
+        Error::Timeout { origin: self.origin.clone(), proxy: self.proxy.clone(), hop, limit }
     }
 }
 

@@ -1,43 +1,37 @@
-//! The hops of a connection, one after the other.
+//! Whom a connection may go to, and as what HTTP's clients see it.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::Uri;
+use http::{HeaderValue, Uri};
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
-use rustls_pki_types::CertificateDer;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tower::Service;
 use tracing::debug;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::budget::Budget;
-use super::stream::Protocol;
-use super::{Alpn, Error, Hop, Limits, Origin, Scheme, Stream, dial};
+use super::walk::Walk;
+use super::{Alpn, Egress, Error, Origin, Route, Scheme, Stream, Way, report};
+use crate::ops::Check;
 
 /// Connects to one origin and to no other; clones are alike.
 ///
 /// It is also what `hyper_util`'s pooled client takes as its connector, and refuses a request to another origin there.
 #[derive(Clone)]
 pub struct Connector {
-    origin: Origin,
-    alpn: Alpn,
-    tls: TlsConnector,
-    limits: Limits,
+    pub(super) origin: Origin,
+    pub(super) alpn: Alpn,
+    pub(super) egress: Egress,
 }
 
 impl Connector {
-    pub(super) fn new(origin: Origin, alpn: Alpn, tls: Arc<ClientConfig>, limits: Limits) -> Self {
-        Self { origin, alpn, tls: tls.into(), limits }
-    }
-
     /// Where it goes.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// Which way it goes, and why.
+    pub fn route(&self) -> Route {
+        self.egress.route(&self.origin)
     }
 
     /// Opens a new connection, within the limits of [`super::Settings`].
@@ -45,53 +39,23 @@ impl Connector {
     /// # Errors
     /// One that names the hop that failed.
     pub async fn connect(&self) -> Result<Stream, Error> {
-        self.check()?;
-        let budget = Budget::start(self.origin.clone(), self.limits);
-        let tcp = dial::dial(&self.origin, &budget).await?;
-        let stream = match self.origin.scheme() {
-            Scheme::Http => Stream::new(tcp, self.without_alpn()),
-            Scheme::Https => self.secure(tcp, &budget).await?,
-        };
-        debug!(origin = %self.origin, http2 = stream.alpn_h2(), "connected");
+        let (walk, outcome) = Walk::of(self).await;
+        let stream = outcome?;
+        debug!(origin = %self.origin, http2 = stream.alpn_h2(), took = ?walk.took(), "connected");
         Ok(stream)
     }
 
-    /// What is refused before a byte is sent, its name's resolution included.
-    fn check(&self) -> Result<(), Error> {
-        match self.origin.scheme() {
-            Scheme::Http if !self.origin.is_loopback() => {
-                Err(Error::PlainHttp { origin: self.origin.clone() })
-            }
-            Scheme::Http | Scheme::Https => Ok(()),
-        }
+    /// Opens a new connection as [`Connector::connect`] does, and reports on every hop of it.
+    pub async fn probe(&self) -> (Vec<Check>, Result<Stream, Error>) {
+        let (walk, outcome) = Walk::of(self).await;
+        (report::checks(self, &walk, outcome.as_ref().err()), outcome)
     }
 
-    async fn secure(&self, tcp: TcpStream, budget: &Budget) -> Result<Stream, Error> {
-        let handshake = self.tls.connect(self.origin.server_name(), tcp);
-        let tls = budget.within(Hop::Tls, handshake).await?;
-        let tls = tls.map_err(|source| Error::handshake(self.origin.clone(), source))?;
-        let (_, session) = tls.get_ref();
-        let protocol =
-            self.agreed(session.alpn_protocol(), session.peer_certificates().unwrap_or_default())?;
-        Ok(Stream::new(tls, protocol))
-    }
-
-    /// The version of HTTP that the server agreed to. rustls offers it, but leaves it to us to insist.
-    fn agreed(&self, alpn: Option<&[u8]>, chain: &[CertificateDer<'_>]) -> Result<Protocol, Error> {
-        match (alpn, self.alpn) {
-            (Some(b"h2"), _) => Ok(Protocol::Http2),
-            (_, Alpn::Http1OrHttp2) => Ok(Protocol::Http1),
-            (_, Alpn::Http2Only) => {
-                Err(Error::NoHttp2 { origin: self.origin.clone(), issuer: chain.first().and_then(issuer) })
-            }
-        }
-    }
-
-    /// Without TLS nothing is agreed on, so what is insisted on is taken as known (RFC 9113, section 3.3).
-    fn without_alpn(&self) -> Protocol {
-        match self.alpn {
-            Alpn::Http1OrHttp2 => Protocol::Http1,
-            Alpn::Http2Only => Protocol::Http2,
+    /// What each request must carry for the proxy, where the proxy sees the requests themselves: those without TLS.
+    pub fn proxy_authorization(&self) -> Option<HeaderValue> {
+        match (self.origin.scheme(), self.route().way) {
+            (Scheme::Http, Way::Through(proxy)) => proxy.authorization(),
+            (Scheme::Http, Way::Direct) | (Scheme::Https, _) => None,
         }
     }
 }
@@ -126,10 +90,4 @@ impl std::fmt::Debug for Connector {
             .field("alpn", &self.alpn)
             .finish_non_exhaustive()
     }
-}
-
-/// Who issued a certificate, as in `CN=Inspecting Proxy, O=Example`.
-fn issuer(certificate: &CertificateDer<'_>) -> Option<String> {
-    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-    Some(parsed.issuer().to_string())
 }

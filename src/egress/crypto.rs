@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::ResolvesServerCert;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ServerConfig};
+
+use super::identity::ClientIdentity;
+use super::verify::Verifier;
 
 /// What does our cryptography: aws-lc-rs, handed to each configuration and never made the process's default, so that no
 /// dependency can put another one in its place.
@@ -17,11 +21,26 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// The client's side, TLS 1.2 and 1.3.
-pub(super) fn client(roots: Arc<RootCertStore>, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, rustls::Error> {
+/// The client's side, TLS 1.2 and 1.3; with `identity`, it has a certificate to show where the server asks for one.
+///
+/// The library calls it dangerous to bring a verifier of one's own. This one does not decide: every question goes to the
+/// library's own verifier, whose *yes* and *no* stand; it only puts facts to a *no*, and lets the roots be replaced
+/// (`verify`, whose tests show that nothing is accepted that the library refuses).
+pub(super) fn client(
+    verifier: Arc<Verifier>,
+    identity: Option<&ClientIdentity>,
+    alpn: &[&[u8]],
+) -> Result<Arc<ClientConfig>, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS)?;
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    let mut config = match identity {
+        Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = protocols(alpn);
+    // A resumed session shows no certificate, so an authority that was taken away, a certificate that has expired since
+    // and a client certificate that was replaced would live on in it. Connections are few and long: it would save little.
+    config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
 
@@ -48,6 +67,9 @@ mod tests {
     use rustls::{NamedGroup, SignatureScheme};
 
     use super::*;
+    use crate::egress::fixture::Ca;
+    use crate::egress::{CaSource, Roots};
+    use crate::ops::Tasks;
 
     #[test]
     fn the_curves_of_companies_are_verified_and_the_hybrid_is_offered_last() {
@@ -61,7 +83,9 @@ mod tests {
 
     #[test]
     fn nothing_becomes_the_default_of_the_process() {
-        client(Arc::new(RootCertStore::empty()), &[b"h2"]).unwrap();
+        let ours = CaSource::Pem { name: "ours".to_owned(), pem: Ca::new("ours").pem().into_bytes() };
+        let verifier = Verifier::open(&Roots::Platform, &[ours], &Tasks::new()).unwrap();
+        client(verifier, None, &[b"h2"]).unwrap();
         assert!(CryptoProvider::get_default().is_none());
     }
 }

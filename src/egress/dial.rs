@@ -1,71 +1,117 @@
-//! Names to addresses, and TCP to one of them.
+//! Names to addresses, and TCP to the first of them that answers.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{self, TcpStream};
-use tokio::time;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::net::TcpStream;
+use tokio::time::{self, Instant};
 
-use super::budget::Budget;
-use super::{Error, Hop, Origin, Scheme};
+use super::{Origin, Resolver};
 
-/// What each address said, for the operator's log.
+/// What each address that was tried said, for the operator's log: an address has no place in what the cloud is told.
 #[derive(Debug)]
-struct Attempts(Vec<(SocketAddr, io::Error)>);
+pub(super) struct Attempts(Vec<(SocketAddr, io::Error)>);
 
-/// Resolves the origin and connects to the first of its addresses that answers, in the resolver's order.
+/// The addresses of an origin, at least one, asked for anew at each call. An origin that is an address has no name to
+/// ask for.
 ///
-/// It resolves anew each time, so that a moved service is found.
-pub(super) async fn dial(origin: &Origin, budget: &Budget) -> Result<TcpStream, Error> {
-    let found = budget.within(Hop::Resolve, resolve(origin)).await?;
-    let found = found.map_err(|source| Error::Resolve { origin: origin.clone(), source })?;
-    connect(origin, &allowed(origin, found)?, budget).await
-}
-
-async fn resolve(origin: &Origin) -> io::Result<Vec<SocketAddr>> {
+/// No time limit in here.
+pub(super) async fn resolve(origin: &Origin, resolver: &Resolver) -> io::Result<Vec<SocketAddr>> {
     if let Some(ip) = origin.ip() {
         return Ok(vec![(ip, origin.port()).into()]);
     }
-    let found: Vec<SocketAddr> = net::lookup_host((origin.host(), origin.port())).await?.collect();
+    let found = resolver.lookup(&origin.host(), origin.port()).await?;
     if found.is_empty() { Err(io::Error::other("the name has no address")) } else { Ok(found) }
 }
 
-/// Those of the addresses that may be dialed. A name that only says that it is this machine does not make it so.
-fn allowed(origin: &Origin, mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Error> {
-    match origin.scheme() {
-        Scheme::Https => {}
-        Scheme::Http => found.retain(|address| origin.is_loopback() && address.ip().is_loopback()),
-    }
-    if found.is_empty() { Err(Error::PlainHttp { origin: origin.clone() }) } else { Ok(found) }
+/// Connects to the first of the addresses that answers within `limit`, the families by turns (RFC 8305, happy eyeballs).
+///
+/// The next attempt starts when one fails, or after 250 ms without an answer, and those before it go on: an address that
+/// swallows every packet, as IPv6 does in many an office, then costs 250 ms and not the limit. The first connection wins
+/// and the others are given up.
+///
+/// # Errors
+/// When no address answers; [`Attempts::all_silent`] tells that from a refusal.
+pub(super) async fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, Attempts> {
+    race(addresses, limit, open).await
 }
 
-async fn connect(origin: &Origin, addresses: &[SocketAddr], budget: &Budget) -> Result<TcpStream, Error> {
-    let limit = budget.limit();
-    let ends = time::Instant::now() + limit;
+/// As [`connect`], with any way to open a connection.
+async fn race<T, F>(
+    addresses: &[SocketAddr],
+    limit: Duration,
+    open: impl Fn(SocketAddr) -> F,
+) -> Result<T, Attempts>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let ends = Instant::now() + limit;
+    let mut waiting = by_turns(addresses).into_iter();
+    let mut running = FuturesUnordered::new();
     let mut failed = Vec::with_capacity(addresses.len());
-    for (tried, &address) in addresses.iter().enumerate() {
-        // Each gets its share of what is left, so that a silent first one leaves time for the others.
-        let left = ends.saturating_duration_since(time::Instant::now());
-        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        match attempt(address, share).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failed.push((address, error)),
+    loop {
+        if Instant::now() < ends
+            && let Some(address) = waiting.next()
+        {
+            running.push(attempt(address, ends, open(address)));
+        }
+        let ended = match waiting.len() {
+            0 => Ok(running.next().await),
+            _ => time::timeout(HEAD_START, running.next()).await,
+        };
+        match ended {
+            Ok(Some(Ok(connection))) => return Ok(connection),
+            Ok(Some(Err(failure))) => failed.push(failure),
+            Ok(None) => return Err(Attempts(failed)),
+            Err(_the_next_may_start) => {}
         }
     }
-    if failed.iter().all(|(_, error)| error.kind() == io::ErrorKind::TimedOut) {
-        return Err(budget.over(Hop::Connect, limit));
-    }
-    Err(Error::Connect { origin: origin.clone(), source: io::Error::other(Attempts(failed)) })
+}
+
+async fn attempt<T>(
+    address: SocketAddr,
+    ends: Instant,
+    opening: impl Future<Output = io::Result<T>>,
+) -> Result<T, (SocketAddr, io::Error)> {
+    let outcome = time::timeout_at(ends, opening).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer")));
+    outcome.map_err(|error| (address, error))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that opens sockets")]
-async fn attempt(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
-    let stream = time::timeout(limit, TcpStream::connect(address)).await??;
+async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
     // Small frames must not wait for the other side's acknowledgement.
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// The addresses with their families by turns, each family in the resolver's order, and first the one that the resolver
+/// put first: it knows the system's preference (RFC 8305, section 4).
+fn by_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let first_is_v4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.iter().partition(|address| address.is_ipv4() == first_is_v4);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let turns = std::iter::from_fn(|| {
+        let turn = [first.next(), second.next()];
+        turn.iter().any(Option::is_some).then_some(turn)
+    });
+    turns.flatten().flatten().collect()
+}
+
+impl Attempts {
+    /// Whether every address was silent until the end, as behind a firewall that drops: what failed is then the time
+    /// limit.
+    pub(super) fn all_silent(&self) -> bool {
+        let silent = |(_, error): &(SocketAddr, io::Error)| error.kind() == io::ErrorKind::TimedOut;
+        !self.0.is_empty() && self.0.iter().all(silent)
+    }
 }
 
 impl fmt::Display for Attempts {
@@ -77,58 +123,8 @@ impl fmt::Display for Attempts {
 
 impl std::error::Error for Attempts {}
 
+/// How long an attempt goes alone: RFC 8305's Connection Attempt Delay, of which it recommends 250 ms.
+const HEAD_START: Duration = Duration::from_millis(250);
+
 #[cfg(test)]
-mod tests {
-    use tokio::net::TcpListener;
-
-    use super::super::Limits;
-    use super::*;
-
-    #[tokio::test]
-    async fn the_next_address_is_tried_and_the_socket_does_not_delay() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let good = listener.local_addr().unwrap();
-        let (origin, budget) = budget("https://git.example.com");
-        let stream = connect(&origin, &[closed().await, good], &budget).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), good);
-        assert!(stream.nodelay().unwrap());
-    }
-
-    #[tokio::test]
-    async fn addresses_are_in_the_sources_and_not_in_the_message() {
-        let (origin, budget) = budget("https://git.example.com");
-        let address = closed().await;
-        let error = connect(&origin, &[address], &budget).await.unwrap_err();
-        assert!(
-            !error.to_string().contains("127.0.0.1") && error.to_string().contains("git.example.com"),
-            "{error}"
-        );
-        let source = std::error::Error::source(&error).unwrap().to_string();
-        assert!(source.starts_with(&format!("{address}: ")), "{source}");
-    }
-
-    #[test]
-    fn without_tls_only_loopback_addresses_are_dialed() {
-        let outside: SocketAddr = "10.0.0.1:80".parse().unwrap();
-        let inside: SocketAddr = "127.0.0.1:80".parse().unwrap();
-        let (localhost, _) = budget("http://localhost");
-        assert_eq!(allowed(&localhost, vec![outside, inside]).unwrap(), [inside]);
-        assert!(matches!(allowed(&localhost, vec![outside]), Err(Error::PlainHttp { .. })));
-        let (named, _) = budget("http://git.example.com");
-        assert!(matches!(allowed(&named, vec![inside]), Err(Error::PlainHttp { .. })));
-        let (safe, _) = budget("https://git.example.com");
-        assert_eq!(allowed(&safe, vec![outside]).unwrap(), [outside]);
-    }
-
-    fn budget(url: &str) -> (Origin, Budget) {
-        let origin: Origin = url.parse().unwrap();
-        let limits = Limits { hop: Duration::from_secs(10), whole: Duration::from_secs(10) };
-        (origin.clone(), Budget::start(origin, limits))
-    }
-
-    /// An address where nobody listens.
-    async fn closed() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    }
-}
+mod tests;

@@ -1,35 +1,97 @@
 //! What can go wrong on the way out, by hop.
 
+mod advice;
+mod tls;
+
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use rustls::{AlertDescription, CertificateError};
+use http::StatusCode;
+use rustls::AlertDescription;
 
-use super::Origin;
+use super::proxy::tunnel::Refused;
+use super::{Forbidden, Origin, Proxy, Rejected};
 
-/// Why there is no connection. What is shown names the origin, the hop and the remedy, but no resolved address: that is
-/// in the sources, for the operator's log.
-#[derive(Debug, thiserror::Error)]
+pub use tls::TlsFault;
+
+/// Why there is no connection. What is shown names the origin, the hop, the cause and the remedy, but no resolved address
+/// and no path of this machine: those are in the sources, for the operator's log.
+#[derive(Debug)]
 pub enum Error {
     /// The connector is for another origin.
-    #[error("{asked} was asked for, but this connection may only go to {origin}")]
     OtherOrigin {
         /// The one that it may go to.
         origin: Origin,
         /// What was asked for, without user, path and query.
         asked: String,
     },
-    /// Without TLS, and not to this machine.
-    #[error(
-        "{origin} is not this machine, and only there may a connection be without TLS: use an https:// URL"
-    )]
+    /// Without TLS, and neither to this machine nor allowed.
     PlainHttp {
         /// Where it should have gone.
         origin: Origin,
     },
+    /// The settings do not let a connection that came with a call go there.
+    Forbidden {
+        /// Where it should have gone.
+        origin: Origin,
+        /// Which rule forbids it.
+        source: Forbidden,
+    },
+    /// The proxy's name has no address.
+    ProxyResolve {
+        /// Where it should have gone.
+        origin: Origin,
+        /// The proxy.
+        proxy: Origin,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// The proxy cannot be connected to.
+    ProxyConnect {
+        /// Where it should have gone.
+        origin: Origin,
+        /// The proxy.
+        proxy: Origin,
+        /// What each address said.
+        source: io::Error,
+    },
+    /// There is no safe connection to the proxy, which is spoken to by TLS.
+    ProxyTls {
+        /// Where it should have gone.
+        origin: Origin,
+        /// The proxy.
+        proxy: Origin,
+        /// What kind of failure it is.
+        fault: TlsFault,
+        /// What the TLS library said.
+        source: io::Error,
+    },
+    /// The proxy refused the tunnel.
+    ProxyRefused {
+        /// Where it should have gone.
+        origin: Origin,
+        /// The proxy.
+        proxy: Origin,
+        /// What it answered.
+        status: StatusCode,
+        /// Its words for that.
+        reason: String,
+        /// The schemes of authentication that it offers, such as `Basic`.
+        schemes: Vec<String>,
+        /// Whether it was given credentials.
+        credentials: Credentials,
+    },
+    /// The proxy did not answer as a proxy does.
+    ProxyBroken {
+        /// Where it should have gone.
+        origin: Origin,
+        /// The proxy.
+        proxy: Origin,
+        /// What it did instead.
+        source: io::Error,
+    },
     /// The name has no address.
-    #[error("{origin} cannot be resolved: check the name and the DNS of the agent's host")]
     Resolve {
         /// Where it should have gone.
         origin: Origin,
@@ -37,7 +99,6 @@ pub enum Error {
         source: io::Error,
     },
     /// No address of the host could be connected to.
-    #[error("{origin} cannot be connected to: check that it is up, and that no firewall is in between")]
     Connect {
         /// Where it should have gone.
         origin: Origin,
@@ -45,17 +106,17 @@ pub enum Error {
         source: io::Error,
     },
     /// A hop, or all of them together, took too long.
-    #[error("connecting to {origin} took longer than {limit:?} (stuck at: {hop})")]
     Timeout {
         /// Where it should have gone.
         origin: Origin,
+        /// The proxy, if it goes through one.
+        proxy: Option<Origin>,
         /// The hop that did not end.
         hop: Hop,
         /// The time that this hop had.
         limit: Duration,
     },
     /// There is no safe connection.
-    #[error("TLS with {origin} failed: {fault}")]
     Tls {
         /// Where it should have gone.
         origin: Origin,
@@ -65,10 +126,6 @@ pub enum Error {
         source: io::Error,
     },
     /// HTTP/2 was insisted on, and the server did not agree.
-    #[error(
-        "{origin} does not speak HTTP/2{}; a TLS-inspecting proxy may be in between: have it leave this host alone",
-        issuer.as_ref().map(|name| format!(" (its certificate was issued by: {name})")).unwrap_or_default()
-    )]
     NoHttp2 {
         /// Where it should have gone.
         origin: Origin,
@@ -77,11 +134,28 @@ pub enum Error {
     },
 }
 
+/// Whether a proxy was given credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    /// It was.
+    Sent,
+    /// There are none for it.
+    None,
+}
+
 /// The steps of a connection, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hop {
     /// Before anything is sent: whether it may go there at all.
     Check,
+    /// The proxy's name to its addresses.
+    ProxyResolve,
+    /// TCP to the proxy.
+    ProxyConnect,
+    /// The TLS handshake with the proxy.
+    ProxyTls,
+    /// CONNECT: the proxy's consent to a tunnel.
+    ProxyTunnel,
     /// The host's name to its addresses.
     Resolve,
     /// TCP to one of them.
@@ -92,30 +166,15 @@ pub enum Hop {
     Alpn,
 }
 
-/// Kinds of failed TLS, told apart because each has another remedy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TlsFault {
-    /// The chain ends at nobody that we trust.
-    UntrustedIssuer,
-    /// The certificate is for other names.
-    WrongHost,
-    /// Its time is over.
-    Expired,
-    /// Its time has not come.
-    NotYetValid,
-    /// What answered does not speak TLS.
-    NotTls,
-    /// The other side hung up.
-    Closed,
-    /// Anything else.
-    Other,
-}
-
 impl Error {
     /// The hop that failed.
     pub fn hop(&self) -> Hop {
         match self {
-            Self::OtherOrigin { .. } | Self::PlainHttp { .. } => Hop::Check,
+            Self::OtherOrigin { .. } | Self::PlainHttp { .. } | Self::Forbidden { .. } => Hop::Check,
+            Self::ProxyResolve { .. } => Hop::ProxyResolve,
+            Self::ProxyConnect { .. } => Hop::ProxyConnect,
+            Self::ProxyTls { .. } => Hop::ProxyTls,
+            Self::ProxyRefused { .. } | Self::ProxyBroken { .. } => Hop::ProxyTunnel,
             Self::Resolve { .. } => Hop::Resolve,
             Self::Connect { .. } => Hop::Connect,
             Self::Timeout { hop, .. } => *hop,
@@ -129,6 +188,12 @@ impl Error {
         match self {
             Self::OtherOrigin { origin, .. }
             | Self::PlainHttp { origin }
+            | Self::Forbidden { origin, .. }
+            | Self::ProxyResolve { origin, .. }
+            | Self::ProxyConnect { origin, .. }
+            | Self::ProxyTls { origin, .. }
+            | Self::ProxyRefused { origin, .. }
+            | Self::ProxyBroken { origin, .. }
             | Self::Resolve { origin, .. }
             | Self::Connect { origin, .. }
             | Self::Timeout { origin, .. }
@@ -143,58 +208,76 @@ impl Error {
         self.hop() != Hop::Check
     }
 
-    /// Sorts what a handshake ended with.
+    /// What of the sources only the operator may see: addresses, the certificates, what is trusted. Empty if there is none.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Forbidden { source, .. } => source.detail(),
+            other => std::error::Error::source(other).map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    /// Sorts what a handshake with the origin ended with.
     pub(super) fn handshake(origin: Origin, source: io::Error) -> Self {
-        let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match inner {
+        match tls::library(&source) {
             Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
                 Self::NoHttp2 { origin, issuer: None }
             }
-            Some(error) => Self::Tls { origin, fault: TlsFault::of(error), source },
-            None => Self::Tls { origin, fault: TlsFault::Closed, source },
+            _ => Self::Tls { origin, fault: TlsFault::of(&source), source },
         }
     }
-}
 
-impl TlsFault {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the library's enums are open; the rest has one remedy"
-    )]
-    fn of(error: &rustls::Error) -> Self {
-        match error {
-            rustls::Error::InvalidMessage(_) => Self::NotTls,
-            rustls::Error::InvalidCertificate(why) => match why {
-                CertificateError::UnknownIssuer => Self::UntrustedIssuer,
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                    Self::WrongHost
-                }
-                CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
-                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                    Self::NotYetValid
-                }
-                _ => Self::Other,
-            },
-            _ => Self::Other,
-        }
+    /// Sorts what a handshake with the proxy ended with.
+    pub(super) fn proxy_handshake(origin: Origin, proxy: &Proxy, source: io::Error) -> Self {
+        Self::ProxyTls { origin, proxy: proxy.origin().clone(), fault: TlsFault::of(&source), source }
     }
-}
 
-impl fmt::Display for TlsFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            // In Go's words too, because those are what people search for.
-            Self::UntrustedIssuer => {
-                "its certificate comes from an issuer that is not trusted here (x509: certificate signed by unknown \
-                 authority); add the issuer's CA certificate to the trusted ones"
+    /// Sorts why the proxy gave no tunnel.
+    pub(super) fn no_tunnel(origin: Origin, proxy: &Proxy, refused: Refused) -> Self {
+        let at = proxy.origin().clone();
+        match refused {
+            Refused::Status { status, reason, schemes } => {
+                let credentials = match proxy.authorization() {
+                    Some(_) => Credentials::Sent,
+                    None => Credentials::None,
+                };
+                Self::ProxyRefused { origin, proxy: at, status, reason, schemes, credentials }
             }
-            Self::WrongHost => "its certificate is for another host; check the URL, or have a certificate made for it",
-            Self::Expired => "its certificate has expired; it needs a new one, unless the agent's clock is wrong",
-            Self::NotYetValid => "its certificate is not valid yet; check the agent's clock",
-            Self::NotTls => "what answered does not speak TLS; check scheme and port",
-            Self::Closed => "the connection was closed during the handshake; check the port, and what is in between",
-            Self::Other => "no safe connection could be agreed on; the agent's log has the details",
-        })
+            Refused::Io(source) => Self::ProxyBroken { origin, proxy: at, source },
+            other => Self::ProxyBroken { origin, proxy: at, source: io::Error::other(other) },
+        }
+    }
+}
+
+/// What is known of a certificate that was refused.
+fn rejected(source: &io::Error) -> Option<&Rejected> {
+    tls::library(source).and_then(Rejected::of)
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::OtherOrigin { .. }
+            | Self::PlainHttp { .. }
+            | Self::ProxyRefused { .. }
+            | Self::Timeout { .. }
+            | Self::NoHttp2 { .. } => None,
+            Self::Forbidden { source, .. } => Some(source),
+            Self::ProxyResolve { source, .. }
+            | Self::ProxyConnect { source, .. }
+            | Self::ProxyTls { source, .. }
+            | Self::ProxyBroken { source, .. }
+            | Self::Resolve { source, .. }
+            | Self::Connect { source, .. }
+            | Self::Tls { source, .. } => Some(source),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    /// Cause and remedy, in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let advice = self.advice();
+        write!(f, "{}: {}", advice.cause, advice.remedy)
     }
 }
 
@@ -202,6 +285,10 @@ impl fmt::Display for Hop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Check => "check",
+            Self::ProxyResolve => "resolve the proxy",
+            Self::ProxyConnect => "connect to the proxy",
+            Self::ProxyTls => "TLS with the proxy",
+            Self::ProxyTunnel => "tunnel through the proxy",
             Self::Resolve => "resolve",
             Self::Connect => "connect",
             Self::Tls => "TLS",

@@ -1,6 +1,8 @@
 //! Certificate authorities for tests.
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use std::path::PathBuf;
+
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 
 /// A certificate authority that lives as long as a test.
 pub(crate) struct Ca {
@@ -16,10 +18,7 @@ pub(crate) struct Identity {
 
 impl Ca {
     pub(crate) fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
+        let (params, key) = (authority(name), KeyPair::generate().unwrap());
         let certificate = params.self_signed(&key).unwrap();
         Self { issuer: Issuer::new(params, key), certificate }
     }
@@ -37,6 +36,40 @@ impl Ca {
         self.sign(&params)
     }
 
+    /// A certificate for several hosts.
+    pub(crate) fn issue_for(&self, hosts: &[&str]) -> Identity {
+        let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
+        self.sign(&CertificateParams::new(hosts).unwrap())
+    }
+
+    /// One with no host at all, as people had them who relied on the common name.
+    pub(crate) fn issue_for_common_name(&self, host: &str) -> Identity {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, host);
+        self.sign(&params)
+    }
+
+    /// One with or without the mark of an authority.
+    pub(crate) fn issue_as(&self, host: &str, is_ca: IsCa) -> Identity {
+        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+        params.is_ca = is_ca;
+        self.sign(&params)
+    }
+
+    /// One whose time has not come.
+    pub(crate) fn issue_not_yet_valid(&self, host: &str) -> Identity {
+        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(4000, 1, 1);
+        self.sign(&params)
+    }
+
+    /// An authority below this one.
+    pub(crate) fn intermediate(&self, name: &str) -> Self {
+        let (params, key) = (authority(name), KeyPair::generate().unwrap());
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Self { issuer: Issuer::new(params, key), certificate }
+    }
+
     pub(crate) fn pem(&self) -> String {
         self.certificate.pem()
     }
@@ -52,6 +85,14 @@ impl Ca {
 }
 
 impl Identity {
+    /// A server that is its own authority: with the mark of an authority, as `openssl req -x509` makes it, or without.
+    pub(crate) fn self_signed(host: &str, is_ca: IsCa) -> Self {
+        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+        params.is_ca = is_ca;
+        let key = KeyPair::generate().unwrap();
+        Self { certificate: params.self_signed(&key).unwrap(), key }
+    }
+
     pub(crate) fn pem(&self) -> String {
         self.certificate.pem()
     }
@@ -60,7 +101,37 @@ impl Identity {
         self.key.serialize_pem()
     }
 
+    pub(crate) fn key_der(&self) -> Vec<u8> {
+        self.key.serialize_der()
+    }
+
     pub(crate) fn der(&self) -> Vec<u8> {
         self.certificate.der().to_vec()
+    }
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // In place of the library's own common name, not beside it.
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+/// A certificate and its key in files, for as long as it lives.
+pub(crate) struct Files {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Files {
+    pub(crate) fn write(identity: &Identity) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        std::fs::write(&certificate, identity.pem()).unwrap();
+        std::fs::write(&key, identity.key_pem()).unwrap();
+        Self { certificate, key, _folder: folder }
     }
 }

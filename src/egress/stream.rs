@@ -12,6 +12,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub struct Stream {
     io: Box<dyn Transport>,
     protocol: Protocol,
+    seen_by: SeenBy,
+}
+
+/// Who reads the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SeenBy {
+    /// The origin alone, whatever carries the bytes.
+    Origin,
+    /// A proxy too, which wants the whole URL in each (RFC 9112, section 3.2.2).
+    Proxy,
 }
 
 /// The version of HTTP that a connection is for.
@@ -28,7 +38,12 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 impl Stream {
     pub(super) fn new(io: impl Transport + 'static, protocol: Protocol) -> Self {
-        Self { io: Box::new(io), protocol }
+        Self { io: Box::new(io), protocol, seen_by: SeenBy::Origin }
+    }
+
+    /// One to a proxy that forwards each request, as it does those without TLS.
+    pub(super) fn forwarded(io: impl Transport + 'static) -> Self {
+        Self { io: Box::new(io), protocol: Protocol::Http1, seen_by: SeenBy::Proxy }
     }
 
     /// Whether HTTP/2 was agreed on.
@@ -39,9 +54,10 @@ impl Stream {
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
+        let connected = Connected::new().proxy(self.seen_by == SeenBy::Proxy);
         match self.protocol {
-            Protocol::Http1 => Connected::new(),
-            Protocol::Http2 => Connected::new().negotiated_h2(),
+            Protocol::Http1 => connected,
+            Protocol::Http2 => connected.negotiated_h2(),
         }
     }
 }

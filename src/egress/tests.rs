@@ -1,3 +1,5 @@
+mod proxied;
+
 use std::error::Error as _;
 
 use bytes::Bytes;
@@ -36,7 +38,13 @@ async fn an_address_is_reached_by_a_certificate_for_it() {
 async fn an_untrusted_issuer_is_named_in_words_that_people_search_for() {
     let server = Server::start(&Ca::new("stranger").issue("localhost"), &[b"h2"]).await;
     let error = refused(&Ca::new("customer"), &server).await;
-    assert!(matches!(error, Error::Tls { fault: TlsFault::UntrustedIssuer, .. }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            Error::Tls { fault: TlsFault::Certificate(Kind::UnknownIssuerOrMissingIntermediate), .. }
+        ),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("x509: certificate signed by unknown authority"), "{error}");
     assert!(error.source().unwrap().to_string().contains("UnknownIssuer"), "{error:?}");
     assert_eq!(error.hop(), Hop::Tls);
@@ -47,7 +55,7 @@ async fn a_certificate_for_another_host_is_refused() {
     let ca = Ca::new("customer");
     let server = Server::start(&ca.issue("git.example.com"), &[b"h2"]).await;
     let error = refused(&ca, &server).await;
-    assert!(matches!(error, Error::Tls { fault: TlsFault::WrongHost, .. }), "{error:?}");
+    assert!(matches!(error, Error::Tls { fault: TlsFault::Certificate(Kind::WrongHost), .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -55,7 +63,7 @@ async fn an_expired_certificate_is_refused() {
     let ca = Ca::new("customer");
     let server = Server::start(&ca.issue_expired("localhost"), &[b"h2"]).await;
     let error = refused(&ca, &server).await;
-    assert!(matches!(error, Error::Tls { fault: TlsFault::Expired, .. }), "{error:?}");
+    assert!(matches!(error, Error::Tls { fault: TlsFault::Certificate(Kind::Expired), .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -165,7 +173,16 @@ fn patient(ca: &Ca, hop_timeout: Duration) -> Egress {
     std::fs::write(&file, Ca::new("unrelated").pem()).unwrap();
     let roots = Roots::Named { file: Some(file), folders: Vec::new() };
     let extra = CaSource::Pem { name: "test".to_owned(), pem: ca.pem().into_bytes() };
-    Egress::new(&Settings { roots, extra_ca: vec![extra], hop_timeout, ..Settings::default() }).unwrap()
+    let settings = Settings { roots, extra_ca: vec![extra], hop_timeout, ..Settings::default() };
+    Egress::new(&settings, &Tasks::new()).unwrap()
+}
+
+fn server_tls(identity: &Identity, alpn: &[&[u8]]) -> ServerTls {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+    std::fs::write(&certificate, identity.pem()).unwrap();
+    std::fs::write(&key, identity.key_pem()).unwrap();
+    ServerTls::new(&certificate, &key, alpn, &Tasks::new()).unwrap()
 }
 
 /// A server on a port of its own that ends with the test.
@@ -177,11 +194,7 @@ struct Server {
 impl Server {
     /// One that does TLS and echoes.
     async fn start(identity: &Identity, alpn: &[&[u8]]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
-        std::fs::write(&certificate, identity.pem()).unwrap();
-        std::fs::write(&key, identity.key_pem()).unwrap();
-        let tls = ServerTls::new(&certificate, &key, alpn, &Tasks::new()).unwrap();
+        let tls = server_tls(identity, alpn);
         Self::raw(move |tcp| {
             let tls = tls.clone();
             async move {

@@ -1,12 +1,14 @@
 //! Whose certificates count.
 
+mod pem;
+
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use tracing::{info, warn};
 
 /// The certificate authorities of the platform.
@@ -23,11 +25,15 @@ pub enum Roots {
     },
 }
 
-/// Certificate authorities of the customer, as PEM with any number of certificates.
+/// Certificate authorities of the customer: PEM with any number of certificates, or base64 of such PEM, in either case
+/// with any white space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaSource {
     /// In a file.
     File(PathBuf),
+    /// In the files of a folder: all but those whose names begin with a dot, without going into folders in it. A file
+    /// that holds no certificate is left out with a WARN.
+    Folder(PathBuf),
     /// Given directly.
     Pem {
         /// What to call it in logs and errors, such as the setting it came from.
@@ -78,170 +84,200 @@ impl Roots {
 }
 
 impl CaSource {
+    /// A file or a folder, whichever is there now.
+    pub fn at(path: PathBuf) -> Self {
+        if path.is_dir() { Self::Folder(path) } else { Self::File(path) }
+    }
+
     /// Finds out whether this holds certificates, before anything is built on it.
     ///
     /// # Errors
     /// [`TrustError::Source`] when it does not.
     pub fn check(&self) -> Result<(), TrustError> {
-        add(&mut RootCertStore::empty(), self).map(drop)
+        Loading::default().customers(self)
     }
 }
 
 impl fmt::Display for CaSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File(path) | Self::Folder(path) => write!(f, "{}", path.display()),
             Self::Pem { name, .. } => f.write_str(name),
         }
     }
 }
 
+/// All that is trusted.
+#[derive(Debug)]
+pub(super) struct Trusted {
+    /// The authorities, each once.
+    pub(super) store: RootCertStore,
+    /// Where they came from, in the order in which they were read.
+    pub(super) sources: Vec<Source>,
+}
+
+/// How many certificates a source gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    /// The file, folder or setting; `the platform`.
+    pub(super) name: String,
+    /// Those that no source before it gave.
+    pub(super) certificates: usize,
+    /// Those that were trusted already.
+    pub(super) repeated: usize,
+}
+
+impl fmt::Display for Trusted {
+    /// As in `140 of the platform, 2 of /etc/backline/ca/ca.crt`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sources: Vec<String> = self.sources.iter().map(ToString::to_string).collect();
+        f.write_str(&sources.join(", "))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.certificates, self.name)?;
+        if self.repeated > 0 { write!(f, " ({} more of it trusted already)", self.repeated) } else { Ok(()) }
+    }
+}
+
 /// Loads all that is trusted, and logs how many certificates came from where.
-pub(super) fn load(roots: &Roots, extra: &[CaSource]) -> Result<RootCertStore, TrustError> {
-    let mut store = RootCertStore::empty();
+pub(super) fn load(roots: &Roots, extra: &[CaSource]) -> Result<Trusted, TrustError> {
+    let mut loading = Loading::default();
     match roots {
-        Roots::Platform => platform(&mut store),
+        Roots::Platform => loading.platform(),
         Roots::Named { file, folders } => {
             if let Some(path) = file {
-                named(&mut store, path, load_certs_from_paths(Some(path), None))?;
+                loading.named(path, load_certs_from_paths(Some(path), None))?;
             }
             for path in folders {
-                named(&mut store, path, load_certs_from_paths(None, Some(path)))?;
+                loading.named(path, load_certs_from_paths(None, Some(path)))?;
             }
         }
     }
     for source in extra {
-        let certificates = add(&mut store, source)?;
-        info!(source = %source, certificates, "trusted beside the platform's");
+        loading.customers(source)?;
     }
-    if store.is_empty() { Err(TrustError::Nobody) } else { Ok(store) }
+    let trusted = loading.trusted;
+    for Source { name, certificates, repeated } in &trusted.sources {
+        info!(source = name, certificates, repeated, "trusted");
+    }
+    if trusted.store.is_empty() { Err(TrustError::Nobody) } else { Ok(trusted) }
 }
 
-/// A platform's collection may have an odd one among hundreds; it is left out rather than fatal.
-fn platform(store: &mut RootCertStore) {
-    let found = load_native_certs();
-    for error in &found.errors {
-        warn!(%error, "a certificate of the platform is left out");
-    }
-    let (certificates, odd) = store.add_parsable_certificates(found.certs);
-    info!(source = "platform", certificates, odd, "trusted");
+/// What has been read so far.
+struct Loading {
+    trusted: Trusted,
+    seen: HashSet<CertificateDer<'static>>,
 }
 
-fn named(store: &mut RootCertStore, path: &Path, found: CertificateResult) -> Result<(), TrustError> {
-    let (certificates, odd) = store.add_parsable_certificates(found.certs);
-    if certificates == 0 {
-        let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
-        return Err(unusable(&path.display(), format!("holds no certificate in PEM{why}")));
+impl Default for Loading {
+    fn default() -> Self {
+        let trusted = Trusted { store: RootCertStore::empty(), sources: Vec::new() };
+        Self { trusted, seen: HashSet::new() }
     }
-    // A broken file beside sound ones, which the loader would skip in silence.
-    for error in &found.errors {
-        warn!(source = %path.display(), %error, "a certificate is left out");
-    }
-    info!(source = %path.display(), certificates, odd, "trusted");
-    Ok(())
 }
 
-/// Adds every certificate of a source, and says how many.
-fn add(store: &mut RootCertStore, source: &CaSource) -> Result<usize, TrustError> {
-    let certificates = read(source)?;
-    for (at, certificate) in certificates.iter().enumerate() {
-        let odd = |why| {
-            unusable(source, format!("has a certificate (number {}) that cannot be used: {why}", at + 1))
+impl Loading {
+    /// A platform's collection may have an odd one among hundreds; it is left out rather than fatal.
+    fn platform(&mut self) {
+        let found = load_native_certs();
+        for error in &found.errors {
+            warn!(%error, "a certificate of the platform is left out");
+        }
+        self.sound("the platform".to_owned(), found.certs);
+    }
+
+    fn named(&mut self, path: &Path, found: CertificateResult) -> Result<(), TrustError> {
+        if self.sound(path.display().to_string(), found.certs) == 0 {
+            let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+            return Err(unusable(&path.display(), format!("holds no certificate in PEM{why}")));
+        }
+        // A broken file beside sound ones, which the loader would skip in silence.
+        for error in &found.errors {
+            warn!(source = %path.display(), %error, "a certificate is left out");
+        }
+        Ok(())
+    }
+
+    fn customers(&mut self, source: &CaSource) -> Result<(), TrustError> {
+        let certificates = match source {
+            CaSource::Pem { pem, .. } => usable(pem),
+            CaSource::File(path) => file(path),
+            CaSource::Folder(path) => folder(path),
         };
-        store.add(certificate.clone()).map_err(odd)?;
+        let certificates = certificates.map_err(|what| unusable(source, what))?;
+        self.sound(source.to_string(), certificates);
+        Ok(())
     }
-    Ok(certificates.len())
+
+    /// Adds those that can be used, and says how many of them there are.
+    fn sound(&mut self, name: String, found: Vec<CertificateDer<'static>>) -> usize {
+        let mut source = Source { name, certificates: 0, repeated: 0 };
+        for certificate in found {
+            if self.seen.contains(&certificate) {
+                source.repeated += 1;
+                continue;
+            }
+            match self.trusted.store.add(certificate.clone()) {
+                Ok(()) => source.certificates += 1,
+                Err(error) => {
+                    warn!(source = source.name, %error, "a certificate is left out");
+                    continue;
+                }
+            }
+            self.seen.insert(certificate);
+        }
+        let usable = source.certificates + source.repeated;
+        self.trusted.sources.push(source);
+        usable
+    }
 }
 
-/// The certificates of a source, at least one.
-fn read(source: &CaSource) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    let pem = match source {
-        CaSource::File(path) => {
-            std::fs::read(path).map_err(|error| unusable(source, format!("cannot be read: {error}")))?
-        }
-        CaSource::Pem { pem, .. } => pem.clone(),
-    };
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let certificates =
-        certificates.map_err(|error| unusable(source, format!("is not sound PEM: {error}")))?;
-    match certificates.is_empty() {
-        false => Ok(certificates),
-        true if pem.starts_with(DER) => {
-            Err(unusable(source, "is DER, not PEM: convert it with `openssl x509 -inform der`".to_owned()))
-        }
-        true => {
-            Err(unusable(source, "holds no certificate in PEM (`-----BEGIN CERTIFICATE-----`)".to_owned()))
+/// The certificates of a file.
+fn file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    usable(&std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?)
+}
+
+/// The certificates of a folder's files. A volume of Kubernetes has its versions in folders below `..data`, and each
+/// file as a link into it: the links are followed, the rest begins with a dot.
+fn folder(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let entries = std::fs::read_dir(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let files = entries
+        .filter_map(Result::ok)
+        .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+    let mut files: Vec<PathBuf> = files.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    let mut certificates = Vec::new();
+    for path in files {
+        match file(&path) {
+            Ok(found) => certificates.extend(found),
+            Err(what) => {
+                warn!(file = %path.display(), what, "the file is left out of the trusted certificates")
+            }
         }
     }
+    if certificates.is_empty() {
+        Err("holds no file with a certificate in PEM".to_owned())
+    } else {
+        Ok(certificates)
+    }
+}
+
+/// The certificates of a content, each of which must be one that can be trusted: somebody put it there to be used.
+fn usable(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = pem::certificates(content)?;
+    for (at, certificate) in certificates.iter().enumerate() {
+        let add = RootCertStore::empty().add(certificate.clone());
+        add.map_err(|why| format!("has a certificate (number {}) that cannot be used: {why}", at + 1))?;
+    }
+    Ok(certificates)
 }
 
 fn unusable(source: &dyn fmt::Display, what: String) -> TrustError {
     TrustError::Source { name: source.to_string(), what }
 }
 
-/// How a DER certificate begins: a sequence with a length of two bytes.
-const DER: &[u8] = &[0x30, 0x82];
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::egress::fixture::Ca;
-
-    #[test]
-    fn every_certificate_of_a_file_is_trusted() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ca.pem");
-        std::fs::write(&path, format!("# ours\n{}\n{}", Ca::new("one").pem(), Ca::new("two").pem())).unwrap();
-        let store = load(&only(&path), &[CaSource::File(path.clone())]).unwrap();
-        assert_eq!(store.len(), 4, "two from each source, none in place of the other");
-    }
-
-    #[test]
-    fn every_file_of_a_folder_is_read_without_hash_links() {
-        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        for folder in [&one, &two] {
-            std::fs::write(folder.path().join("ca.crt"), Ca::new("a").pem()).unwrap();
-        }
-        let both = format!("{}:{}", one.path().display(), two.path().display());
-        assert_eq!(load(&Roots::named("", &both), &[]).unwrap().len(), 2);
-    }
-
-    #[test]
-    fn a_named_source_without_a_certificate_is_an_error_that_names_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ca.crt");
-        let good = folder.path().join("good.crt");
-        std::fs::write(&good, Ca::new("good").pem()).unwrap();
-        let der = Ca::new("der").der();
-        let broken = "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n";
-        let cut = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let cases: [(&[u8], &str); 5] = [
-            (b"hello", "holds no certificate in PEM"),
-            (b"", "holds no certificate in PEM"),
-            (&der, "is DER, not PEM"),
-            (broken.as_bytes(), "is not sound PEM"),
-            (cut.as_bytes(), "(number 1) that cannot be used"),
-        ];
-        for (content, expected) in cases {
-            std::fs::write(&path, content).unwrap();
-            let text = load(&only(&good), &[CaSource::File(path.clone())]).unwrap_err().to_string();
-            assert!(text.contains(expected) && text.contains("ca.crt"), "{text}");
-            let text = load(&only(&path), &[]).unwrap_err().to_string();
-            assert!(text.contains("holds no certificate") && text.contains("ca.crt"), "{text}");
-        }
-        let empty = tempfile::tempdir().unwrap();
-        let text = load(&Roots::named("", &empty.path().display().to_string()), &[]).unwrap_err().to_string();
-        assert!(text.contains(&empty.path().display().to_string()), "{text}");
-        let text = load(&only(&good), &[CaSource::File("/nowhere/ca".into())]).unwrap_err().to_string();
-        assert!(text.starts_with("/nowhere/ca cannot be read"), "{text}");
-    }
-
-    #[test]
-    fn nothing_named_is_the_platform() {
-        assert_eq!(Roots::named("", ":"), Roots::Platform);
-    }
-
-    fn only(path: &Path) -> Roots {
-        Roots::Named { file: Some(path.to_owned()), folders: Vec::new() }
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use gitproxy::bitbucket::{Account, Client, Credential, Error, ProjectKey};
 use gitproxy::egress::{CaSource, Egress, Settings};
+use gitproxy::ops::Tasks;
 use gitproxy::ops::secret::Source;
 use gitproxy::proto::scm::v1 as pb;
 use gitproxy::proto::{Fault, Reason};
@@ -40,7 +41,8 @@ impl World {
     }
 
     fn client_trusting(&self, token: &str, extra_ca: Vec<CaSource>) -> Client {
-        let egress = Egress::new(&Settings { extra_ca, ..Settings::default() }).expect("trust");
+        let egress =
+            Egress::new(&Settings { extra_ca, ..Settings::default() }, &Tasks::new()).expect("trust");
         let projects = ["SHOP", "~alice"].iter().map(|key| ProjectKey::parse(key).expect("a key"));
         let account = Account {
             name: "main".into(),

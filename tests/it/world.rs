@@ -25,8 +25,8 @@ use bitbucket_sim::{Commit, Config as SimConfig, Sim, TokenSpec};
 use gitproxy::agent::config::{AccessKey, DebugListen};
 use gitproxy::agent::{Agent, Config as AgentConfig};
 use gitproxy::bitbucket::{Account, Credential, ProjectKey};
-use gitproxy::egress::Roots;
 use gitproxy::egress::serve::ServerTls;
+use gitproxy::egress::{Guard, Roots};
 use gitproxy::gateway::store::FileStore;
 use gitproxy::gateway::{Config as GatewayConfig, Gateway};
 use gitproxy::ops::secret::Source;
@@ -139,10 +139,12 @@ impl World {
         AgentConfig {
             gateway: self.agents_url().parse().expect("a gateway"),
             access_key: AccessKey::fixed(self.keys[&site.id].clone()),
+            gateway_client: None,
             roots: self.roots.clone(),
             extra_ca: Vec::new(),
-            connections: local.map(|link| self.account(link)).collect(),
+            connections: local.map(|link| self.account(link).into()).collect(),
             new_origins: Allowance::default(),
+            guard: simulator_allowed(),
             link: tunnel::Options::default(),
             limits: tunnel::admit::Limits::default(),
             debug: site.debug.then(|| DebugListen::Tcp(([127, 0, 0, 1], 0).into())),
@@ -186,6 +188,12 @@ pub(crate) fn url(addr: SocketAddr) -> String {
 
 pub(crate) fn new_key() -> Key {
     Key::generate().expect("entropy")
+}
+
+/// Lets connections that come with a call go to the simulator, which is on this machine.
+fn simulator_allowed() -> Guard {
+    let loopback = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network"));
+    Guard::new(Vec::new(), loopback.into(), Vec::new())
 }
 
 /// A simulator with `SHOP/web`, whose `a.txt` has two lines, and with `SECRET/vault`, which is nobody's business.

@@ -6,10 +6,20 @@ use std::str::FromStr;
 
 use url::Url;
 
+use super::client;
 use crate::bitbucket::{Account, Credential, ProjectKey, Projects};
-use crate::egress::{NotAnOrigin, Origin, Scheme};
+use crate::egress::{ClientFiles, NotAnOrigin, Origin, Scheme};
 use crate::ops::secret::{SecretFile, Source};
 use crate::ops::settings::{Layers, Problems};
+
+/// A Bitbucket that the settings name, and how to get to it.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Which one, as whom, and what may be touched there.
+    pub account: Account,
+    /// The certificate to show where the server asks for one.
+    pub client: Option<ClientFiles>,
+}
 
 /// A connection's server.
 struct Base(Url);
@@ -34,7 +44,7 @@ enum Auth {
 struct Project(ProjectKey);
 
 /// Reads every `[connections.NAME]`, and `default` also where only the environment or flags have it.
-pub(super) fn all(layers: &Layers, problems: &mut Problems) -> Vec<Account> {
+pub(super) fn all(layers: &Layers, problems: &mut Problems) -> Vec<Connection> {
     let mut names: BTreeSet<String> =
         layers.table("connections").iter().map(|section| section.name().to_owned()).collect();
     if KEYS.iter().any(|key| layers.came_from(&format!("connections.{DEFAULT}.{key}")) != "not set") {
@@ -43,11 +53,12 @@ pub(super) fn all(layers: &Layers, problems: &mut Problems) -> Vec<Account> {
     names.iter().filter_map(|name| one(layers, name, problems)).collect()
 }
 
-fn one(layers: &Layers, name: &str, problems: &mut Problems) -> Option<Account> {
+fn one(layers: &Layers, name: &str, problems: &mut Problems) -> Option<Connection> {
     let key = |key: &str| format!("connections.{name}.{key}");
     // Each is read before any `?`, so that all problems are found.
     let base = layers.required::<Base>(&key("url"), problems);
     let credential = credential(layers, &key, problems);
+    let client = client::files(layers, &format!("connections.{name}"), problems);
     let projects = layers.list::<Project>(&key("projects"), problems);
     if projects.is_empty() && layers.came_from(&key("projects")) == "not set" {
         problems.push(
@@ -56,7 +67,8 @@ fn one(layers: &Layers, name: &str, problems: &mut Problems) -> Option<Account> 
         );
     }
     let projects: Projects = projects.into_iter().map(|Project(key)| key).collect();
-    Some(Account { name: name.to_owned(), base: base?.0, credential: credential?, projects })
+    let account = Account { name: name.to_owned(), base: base?.0, credential: credential?, projects };
+    Some(Connection { account, client })
 }
 
 fn credential(layers: &Layers, key: &dyn Fn(&str) -> String, problems: &mut Problems) -> Option<Credential> {
@@ -79,6 +91,13 @@ fn credential(layers: &Layers, key: &dyn Fn(&str) -> String, problems: &mut Prob
                 .push(layers.problem(&key("user"), "must be a name without a colon, since `auth` is basic"));
             None
         }
+    }
+}
+
+impl From<Account> for Connection {
+    /// Without a client certificate.
+    fn from(account: Account) -> Self {
+        Self { account, client: None }
     }
 }
 
@@ -122,4 +141,4 @@ impl FromStr for Project {
 /// The connection that flags and environment can give.
 const DEFAULT: &str = "default";
 /// Those of its keys that have no default: one of them makes the connection.
-const KEYS: &[&str] = &["url", "user", "token_file", "projects"];
+const KEYS: &[&str] = &["url", "user", "token_file", "projects", "client_cert_file", "client_key_file"];

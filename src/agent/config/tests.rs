@@ -1,11 +1,13 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
 use secrecy::ExposeSecret as _;
 
 use super::*;
 use crate::agent::settings::TABLE;
 use crate::bitbucket::Credential;
+use crate::egress::fixture::{Ca, Files};
 use crate::ops::Key;
 use crate::ops::settings::args;
 
@@ -134,7 +136,9 @@ fn one_connection_needs_no_file() {
         ("BITBUCKET_PROJECTS", "SHOP, ~jane"),
     ];
     let config = read("", &env, &[]).expect("usable");
-    let [only] = &config.connections[..] else { panic!("{:?}", config.connections) };
+    let [Connection { account: only, client: None }] = &config.connections[..] else {
+        panic!("{:?}", config.connections)
+    };
     assert_eq!((only.name.as_str(), only.base.as_str()), ("default", "https://git.example.com/bitbucket"));
     assert!(matches!(only.credential, Credential::Bearer(_)));
     assert!(
@@ -152,9 +156,12 @@ fn connections_in_the_file_are_read_by_name_and_the_environment_wins_for_default
     );
     let env = [GATEWAY, ("ACCESS_KEY", key.as_str()), ("BITBUCKET_URL", "https://c/")];
     let config = read(&file, &env, &[]).expect("usable");
-    let bases: Vec<_> = config.connections.iter().map(|it| (it.name.as_str(), it.base.as_str())).collect();
+    let bases: Vec<_> =
+        config.connections.iter().map(|it| (it.account.name.as_str(), it.account.base.as_str())).collect();
     assert_eq!(bases, [("default", "https://c/"), ("main", "https://a/")]);
-    assert!(matches!(&config.connections[1].credential, Credential::Basic { user, .. } if user == "ci"));
+    assert!(
+        matches!(&config.connections[1].account.credential, Credential::Basic { user, .. } if user == "ci")
+    );
 }
 
 #[test]
@@ -171,4 +178,134 @@ fn a_bad_connection_is_told_with_its_name() {
     ] {
         assert!(told.contains(expected), "{expected} is not in {told}");
     }
+}
+
+#[test]
+fn where_held_connections_may_go_is_read_with_what_kubernetes_sets() {
+    let key = key();
+    let env = [
+        GATEWAY,
+        ("ACCESS_KEY", &key),
+        ("GITPROXY_ALLOWED_SERVERS", "https://git.example.com, 10.1.0.0/16"),
+        ("GITPROXY_ALLOWED_ADDRESSES", "127.0.0.0/8, ::1"),
+        ("KUBERNETES_SERVICE_HOST", "10.96.0.1"),
+    ];
+    let config = read("", &env, &[]).expect("usable");
+    let servers = ["https://git.example.com", "10.1.0.0/16"].map(|text| text.parse().expect(text));
+    let addresses = ["127.0.0.0/8", "::1/128"].map(|text| text.parse().expect(text));
+    let kubernetes = vec!["10.96.0.1".parse().expect("an address")];
+    assert_eq!(config.guard, Guard::new(servers.into(), addresses.into(), kubernetes));
+    let bare = read("", &[GATEWAY, ("ACCESS_KEY", &key)], &[]).expect("usable");
+    assert_eq!(bare.guard, Guard::default());
+}
+
+#[test]
+fn an_entry_that_is_no_server_or_network_is_told_with_its_setting() {
+    let file = "[held]\nallowed_servers = [\"git.example.com\", \"https://git.example.com/bitbucket\"]\n\
+                allowed_addresses = [\"localhost\"]\n";
+    let told = lines(read(file, &[GATEWAY, ("ACCESS_KEY", &key())], &[]));
+    for expected in [
+        "`git.example.com` is neither an origin such as https://git.example.com nor a network",
+        "`https://git.example.com/bitbucket` has more than scheme, host and port",
+        "`localhost` is no network such as",
+    ] {
+        assert!(
+            told.iter().any(|line| line.contains(expected) && line.contains("held.")),
+            "{expected}: {told:#?}"
+        );
+    }
+    assert_eq!(told.len(), 3, "{told:#?}");
+}
+
+#[test]
+fn the_customers_ca_is_taken_as_text_as_base64_as_a_file_and_as_a_folder() {
+    let (folder, key, ca) = (tempfile::tempdir().expect("a folder"), key(), Ca::new("customer"));
+    let file = folder.path().join("ca.crt");
+    fs::write(&file, ca.pem()).expect("written");
+    let both = format!("{}, {}", file.display(), folder.path().display());
+    let base64 = base64::prelude::BASE64_STANDARD.encode(ca.pem());
+    for text in [ca.pem(), base64] {
+        let env = [GATEWAY, ("ACCESS_KEY", &key), ("CUSTOM_CA_CERT", &text), ("CUSTOM_CA_CERT_FILE", &both)];
+        let config = read("", &env, &[]).expect("usable");
+        let [CaSource::Pem { name, pem }, CaSource::File(first), CaSource::Folder(second)] =
+            &config.extra_ca[..]
+        else {
+            panic!("{:?}", config.extra_ca)
+        };
+        assert_eq!((name.as_str(), pem.as_slice()), ("trust.ca", text.as_bytes()));
+        assert_eq!((first, second.as_path()), (&file, folder.path()));
+    }
+    let empty = tempfile::tempdir().expect("a folder");
+    let empty = empty.path().display().to_string();
+    let env =
+        [GATEWAY, ("ACCESS_KEY", &key), ("CUSTOM_CA_CERT", "/etc/ca.pem"), ("CUSTOM_CA_CERT_FILE", &empty)];
+    let told = lines(read("", &env, &[]));
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(
+        told[0].starts_with("trust.ca (environment CUSTOM_CA_CERT): trust.ca holds no certificate"),
+        "{told:#?}"
+    );
+    assert!(told[1].contains("CUSTOM_CA_CERT_FILE") && told[1].contains(&empty), "{told:#?}");
+}
+
+#[test]
+fn client_certificates_are_read_for_either_leg() {
+    let (folder, key, ca) = (tempfile::tempdir().expect("a folder"), key(), Ca::new("clients"));
+    let (one, two) = (Files::write(&ca.issue("gateway")), Files::write(&ca.issue("bitbucket")));
+    let text = |path: &Path| path.display().to_string();
+    let file = format!(
+        "[gateway]\nclient_cert_file = '{}'\nclient_key_file = '{}'\n[connections.default]\nurl = 'https://a'\n\
+         token_file = '{}'\nprojects = ['A']\n",
+        text(&one.certificate),
+        text(&one.key),
+        token(folder.path())
+    );
+    let (certificate, private) = (text(&two.certificate), text(&two.key));
+    let env = [
+        GATEWAY,
+        ("ACCESS_KEY", key.as_str()),
+        ("BITBUCKET_CLIENT_CERT_FILE", &certificate),
+        ("BITBUCKET_CLIENT_KEY_FILE", &private),
+    ];
+    let config = read(&file, &env, &[]).expect("usable");
+    let files =
+        |files: &Files| ClientFiles { certificate: files.certificate.clone(), key: files.key.clone() };
+    assert_eq!(config.gateway_client, Some(files(&one)));
+    assert_eq!(config.connections[0].client, Some(files(&two)));
+}
+
+#[test]
+fn a_client_certificate_without_its_key_or_with_another_is_told_with_its_setting() {
+    let (key, ca) = (key(), Ca::new("clients"));
+    let (one, two) = (Files::write(&ca.issue("one")), Files::write(&ca.issue("two")));
+    let text = |path: &Path| path.display().to_string();
+    let certificate = text(&one.certificate);
+    let told = |private: &str| {
+        let env = [
+            GATEWAY,
+            ("ACCESS_KEY", key.as_str()),
+            ("GATEWAY_CLIENT_CERT_FILE", &certificate),
+            ("GATEWAY_CLIENT_KEY_FILE", private),
+        ];
+        lines(read("", &env, &[])).join("\n")
+    };
+    let none = told("");
+    assert!(
+        none.starts_with(
+            "gateway.client_key_file (not set): is required, since gateway.client_cert_file is set"
+        ),
+        "{none}"
+    );
+    let other = told(&text(&two.key));
+    assert!(
+        other.starts_with("gateway.client_cert_file (environment GATEWAY_CLIENT_CERT_FILE): "),
+        "{other}"
+    );
+    let gone = told("/nowhere/tls.key");
+    assert!(
+        gone.starts_with(
+            "gateway.client_key_file (environment GATEWAY_CLIENT_KEY_FILE): /nowhere/tls.key cannot be read"
+        ),
+        "{gone}"
+    );
 }

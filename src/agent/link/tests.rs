@@ -83,7 +83,7 @@ async fn gateway(refusal: Option<Fault>, tasks: &Tasks) -> (SocketAddr, mpsc::Re
 /// A link to `address` whose service answers at once, but `/slow` only after `go`.
 fn link(address: SocketAddr, go: &Arc<Notify>, tasks: &Tasks) -> (Link, watch::Receiver<State>) {
     let url = url::Url::parse(&format!("http://{address}")).expect("a URL");
-    let egress = Egress::new(&Settings::default()).expect("an egress");
+    let egress = Egress::new(&Settings::default(), tasks).expect("an egress");
     let (state, seen) = watch::channel(State::Dialing);
     let go = Arc::clone(go);
     let answer = move |request: http::Request<Body>| {

@@ -14,6 +14,8 @@ use crate::bitbucket::request::{Draft, Path, Permission};
 use crate::proto::scm::v1 as pb;
 use crate::proto::{Fault, Reason};
 
+mod redirects;
+
 /// What the far end does with one request.
 enum Answer {
     Json(u16, &'static str),

@@ -179,6 +179,8 @@ fn settings(tokens: &Tokens, folder: &Path, url: &str, agents: SocketAddr) -> St
         crate::world::url(agents),
         folder.join("debug.token").display()
     );
+    // The simulator, for the connections that come with a call.
+    text.push_str("[held]\nallowed_addresses = ['127.0.0.0/8', '::1/128']\n");
     let local = [
         ("main", "auth = 'bearer'", tokens.local.as_str()),
         ("password", "auth = 'basic'\nuser = 'carol'", tokens.password),

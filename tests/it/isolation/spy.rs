@@ -45,7 +45,8 @@ impl Spy {
 
 async fn attach(world: &World, seen: Arc<Mutex<Vec<Seen>>>) -> AgentControl {
     let url = world.agents_url();
-    let egress = Egress::new(&egress::Settings { roots: world.roots.clone(), ..Default::default() });
+    let egress =
+        Egress::new(&egress::Settings { roots: world.roots.clone(), ..Default::default() }, &world.tasks);
     let connector = egress.expect("trust").connector(url.parse().expect("an origin"), Alpn::Http2Only);
     let stream = connector.connect().await.expect("connected");
     let outer = tunnel::channel(stream, &Options::default(), &world.tasks).await.expect("a channel");

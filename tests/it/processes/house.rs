@@ -55,8 +55,9 @@ impl House {
         let gateway = start_gateway(folder.path(), "127.0.0.1:0", "127.0.0.1:0");
         let (agents, callers) = addresses(&gateway).await;
         let extra_ca = vec![CaSource::Pem { name: "gateway".to_owned(), pem: ca.into_bytes() }];
-        let egress = Egress::new(&Settings { extra_ca, ..Settings::default() }).expect("trust");
-        Self { sim, gateway, agents, callers, key, token, egress, tasks: Tasks::new(), folder }
+        let tasks = Tasks::new();
+        let egress = Egress::new(&Settings { extra_ca, ..Settings::default() }, &tasks).expect("trust");
+        Self { sim, gateway, agents, callers, key, token, egress, tasks, folder }
     }
 
     /// Starts another gateway where the last one was, with nothing left of it but its files.

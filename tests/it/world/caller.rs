@@ -48,7 +48,7 @@ macro_rules! clients {
 impl Caller {
     /// Connects to a gateway, or to an agent's debug listener.
     pub(crate) async fn dial(origin: &str, roots: &Roots, token: Key, tasks: &Tasks) -> Self {
-        let egress = Egress::new(&egress::Settings { roots: roots.clone(), ..Default::default() });
+        let egress = Egress::new(&egress::Settings { roots: roots.clone(), ..Default::default() }, tasks);
         let egress = egress.expect("trust");
         let connector = egress.connector(origin.parse().expect("an origin"), Alpn::Http2Only);
         let stream = connector.connect().await.expect("connected");

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use gitproxy::egress::{self, Alpn, Egress, Roots, Stream};
+use gitproxy::ops::Tasks;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// How the server took a request.
@@ -37,7 +38,7 @@ pub(crate) async fn send(addr: SocketAddr, roots: &Roots, fields: &[(&str, &str)
 }
 
 async fn connect(addr: SocketAddr, roots: &Roots) -> Stream {
-    let egress = Egress::new(&egress::Settings { roots: roots.clone(), ..Default::default() });
+    let egress = Egress::new(&egress::Settings { roots: roots.clone(), ..Default::default() }, &Tasks::new());
     let origin = super::url(addr).parse().expect("an origin");
     egress.expect("trust").connector(origin, Alpn::Http2Only).connect().await.expect("connected")
 }

@@ -1,0 +1,256 @@
+//! Connections through a proxy, over real TCP and TLS.
+
+use std::sync::{Arc, Mutex};
+
+use http::StatusCode;
+use tokio::io::AsyncBufReadExt as _;
+use tokio::io::BufReader;
+
+use super::*;
+use crate::ops::Outcome;
+
+#[tokio::test]
+async fn an_origin_is_reached_through_a_tunnel_and_its_name_is_left_to_the_proxy() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue("git.corp.example"), &[b"h2"]).await;
+    let proxy = FakeProxy::start(Answer::Tunnel(server.port)).await;
+    let egress = through(&ca, &proxy.url("user:p%40ss%3A1@"), "");
+    let stream = connector(&egress, "https://git.corp.example:8443").connect().await.unwrap();
+    assert!(stream.alpn_h2());
+    let head = proxy.head();
+    assert!(head.starts_with("CONNECT git.corp.example:8443 HTTP/1.1\r\n"), "{head}");
+    assert!(head.to_ascii_lowercase().contains("proxy-authorization: basic dxnlcjpwqhnzoje="), "{head}");
+}
+
+#[tokio::test]
+async fn a_host_of_no_proxy_is_reached_directly() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue("git.corp.example"), &[b"h2"]).await;
+    let proxy = FakeProxy::start(Answer::Tunnel(server.port)).await;
+    let egress = with(&ca, &proxy.url(""), "corp.example", resolving_to("127.0.0.1"));
+    let origin = format!("https://git.corp.example:{}", server.port);
+    connector(&egress, &origin).connect().await.unwrap();
+    assert_eq!(proxy.head(), "", "nobody spoke to the proxy");
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_spoken_to_by_tls_is_checked_like_a_server() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue("git.corp.example"), &[b"h2"]).await;
+    for (host, works) in [("localhost", true), ("proxy.corp.example", false)] {
+        let proxy = FakeProxy::start_tls(Answer::Tunnel(server.port), &ca.issue(host)).await;
+        let egress = through(&ca, &proxy.url(""), "");
+        let outcome = connector(&egress, "https://git.corp.example").connect().await;
+        match outcome {
+            Ok(stream) => assert!(works && stream.alpn_h2()),
+            Err(error) => {
+                assert!(!works && error.hop() == Hop::ProxyTls, "{error:?}");
+                assert!(error.to_string().contains("is for another host"), "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn plain_http_is_forwarded_with_the_whole_url() {
+    let proxy = FakeProxy::start(Answer::Forward).await;
+    let egress = through(&Ca::new("customer"), &proxy.url("me:secret@"), "");
+    let egress = egress.leg(Leg { plaintext: Plaintext::Anywhere, ..Leg::default() }).unwrap();
+    let connector = egress.connector("http://git.corp.example:7990".parse().unwrap(), Alpn::Http1OrHttp2);
+    assert!(connector.proxy_authorization().unwrap().is_sensitive());
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    let answer = client.get("http://git.corp.example:7990/rest/x?y=1".parse().unwrap()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    assert!(
+        proxy.head().starts_with("GET http://git.corp.example:7990/rest/x?y=1 HTTP/1.1\r\n"),
+        "{}",
+        proxy.head()
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_status_reason_and_schemes() {
+    let cases = [
+        ("HTTP/1.1 403 Blocked by policy", "", "403 Blocked by policy", "have the proxy allow CONNECT"),
+        ("HTTP/1.1 502 Bad Gateway", "", "502 Bad Gateway", "proxy.noProxy"),
+        (
+            "HTTP/1.1 407 Auth",
+            "Proxy-Authenticate: Basic realm=\"x\"\r\n",
+            "(schemes offered: Basic)",
+            "percent-encode",
+        ),
+        (
+            "HTTP/1.1 407 Auth",
+            "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n",
+            "(schemes offered: Negotiate, NTLM)",
+            "neither NTLM nor Negotiate",
+        ),
+    ];
+    for (line, header, cause, remedy) in cases {
+        let proxy =
+            FakeProxy::start(Answer::Refuse(format!("{line}\r\n{header}Content-Length: 0\r\n\r\n"))).await;
+        let egress = through(&Ca::new("customer"), &proxy.url("me:c4nary@"), "");
+        let error = connector(&egress, "https://git.corp.example").connect().await.unwrap_err();
+        assert_eq!(error.hop(), Hop::ProxyTunnel);
+        assert!(error.to_string().contains(cause) && error.to_string().contains(remedy), "{error}");
+        assert!(!format!("{error:?} {error}").contains("c4nary"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_stalls_and_one_that_is_no_proxy_are_told_apart() {
+    let stalls = FakeProxy::start(Answer::Stall).await;
+    let egress = limited(&Ca::new("customer"), &stalls.url(""), Duration::from_millis(200));
+    let error = connector(&egress, "https://git.corp.example").connect().await.unwrap_err();
+    assert!(matches!(error, Error::Timeout { hop: Hop::ProxyTunnel, proxy: Some(_), .. }), "{error:?}");
+    assert_eq!(error.advice().section, "proxy-stalled");
+    let garbage = FakeProxy::start(Answer::Refuse("SSH-2.0-OpenSSH\r\n\r\n".to_owned())).await;
+    let egress = through(&Ca::new("customer"), &garbage.url(""), "");
+    let error = connector(&egress, "https://git.corp.example").connect().await.unwrap_err();
+    assert!(matches!(error, Error::ProxyBroken { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_dead_proxy_is_told_as_the_proxy_and_not_as_the_host() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let egress = through(&Ca::new("customer"), &format!("http://127.0.0.1:{port}"), "");
+    let (checks, outcome) = connector(&egress, "https://git.corp.example").probe().await;
+    assert!(matches!(outcome, Err(Error::ProxyConnect { .. })), "{outcome:?}");
+    let told: Vec<_> = checks.iter().map(|check| format!("{} {}", check.name, check.outcome)).collect();
+    let expected = [
+        "proxy passed",
+        "proxy-dns passed",
+        "proxy-tcp failed",
+        "tunnel skipped",
+        "tls skipped",
+        "alpn skipped",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a_probe_tells_each_hop_and_leaves_a_connection_that_works() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue("localhost"), &[b"h2"]).await;
+    let egress = egress(&ca);
+    let (checks, outcome) = egress.connector(server.origin(), Alpn::Http2Only).probe().await;
+    assert!(outcome.unwrap().alpn_h2());
+    let names: Vec<_> = checks.iter().map(|check| check.name).collect();
+    assert_eq!(names, ["proxy", "dns", "tcp", "tls", "alpn"]);
+    assert!(checks.iter().all(|check| check.outcome == Outcome::Passed), "{checks:?}");
+    let shown: String = checks.iter().map(|check| check.found.as_str()).collect();
+    assert!(!shown.contains("127.0.0.1") && shown.contains("TLS 1.3"), "{shown}");
+}
+
+fn connector(egress: &Egress, origin: &str) -> Connector {
+    egress.connector(origin.parse().unwrap(), Alpn::Http2Only)
+}
+
+/// One whose every name but the proxy's leads nowhere.
+fn through(ca: &Ca, proxy: &str, no_proxy: &str) -> Egress {
+    with(ca, proxy, no_proxy, Resolver::default())
+}
+
+fn with(ca: &Ca, proxy: &str, no_proxy: &str, resolver: Resolver) -> Egress {
+    build(ca, proxy, no_proxy, resolver, Settings::default().hop_timeout)
+}
+
+fn limited(ca: &Ca, proxy: &str, hop_timeout: Duration) -> Egress {
+    build(ca, proxy, "", Resolver::default(), hop_timeout)
+}
+
+fn build(ca: &Ca, proxy: &str, no_proxy: &str, resolver: Resolver, hop_timeout: Duration) -> Egress {
+    let proxy: Proxy = proxy.parse().unwrap();
+    let proxies = Proxies::new(Some(proxy.clone()), Some(proxy), no_proxy.parse().unwrap());
+    let extra = CaSource::Pem { name: "test".to_owned(), pem: ca.pem().into_bytes() };
+    let settings = Settings { extra_ca: vec![extra], proxies, resolver, hop_timeout, ..Settings::default() };
+    Egress::new(&settings, &Tasks::new()).unwrap()
+}
+
+fn resolving_to(ip: &'static str) -> Resolver {
+    Resolver::from_fn(move |_, port| {
+        Box::pin(async move { Ok(vec![(ip.parse::<std::net::IpAddr>().unwrap(), port).into()]) })
+    })
+}
+
+/// What a fake proxy does with a request.
+#[derive(Clone)]
+enum Answer {
+    /// It opens a tunnel to this port, whatever was asked for.
+    Tunnel(u16),
+    Refuse(String),
+    Stall,
+    /// It answers a plain request itself.
+    Forward,
+}
+
+/// A proxy that remembers the head of the request.
+struct FakeProxy {
+    server: Server,
+    head: Arc<Mutex<String>>,
+    scheme: &'static str,
+}
+
+impl FakeProxy {
+    async fn start(answer: Answer) -> Self {
+        let head = Arc::default();
+        let seen = Arc::clone(&head);
+        let server = Server::raw(move |tcp| serve(tcp, answer.clone(), Arc::clone(&seen))).await;
+        Self { server, head, scheme: "http" }
+    }
+
+    async fn start_tls(answer: Answer, identity: &Identity) -> Self {
+        let head = Arc::default();
+        let (seen, tls) = (Arc::clone(&head), server_tls(identity, &[b"http/1.1"]));
+        let server = Server::raw(move |tcp| {
+            let (answer, seen, tls) = (answer.clone(), Arc::clone(&seen), tls.clone());
+            async move {
+                if let Ok(tls) = tls.acceptor().accept(tcp).await {
+                    serve(tls, answer, seen).await;
+                }
+            }
+        });
+        Self { server: server.await, head, scheme: "https" }
+    }
+
+    fn url(&self, user: &str) -> String {
+        format!("{}://{user}localhost:{}", self.scheme, self.server.port)
+    }
+
+    fn head(&self) -> String {
+        self.head.lock().unwrap().clone()
+    }
+}
+
+async fn serve<S>(stream: S, answer: Answer, seen: Arc<Mutex<String>>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin,
+{
+    let mut stream = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).await.is_ok_and(|read| read > 0) {}
+    *seen.lock().unwrap() = head;
+    match answer {
+        Answer::Tunnel(port) => {
+            stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+            let mut origin = connect(port).await;
+            let _peer_gone = tokio::io::copy_bidirectional(&mut stream, &mut origin).await;
+        }
+        Answer::Refuse(text) => {
+            let _peer_gone = stream.write_all(text.as_bytes()).await;
+        }
+        Answer::Stall => {
+            let _peer_gone = stream.read_to_end(&mut Vec::new()).await;
+        }
+        Answer::Forward => {
+            let _peer_gone = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "it plays a proxy, which is somebody else's way out")]
+async fn connect(port: u16) -> TcpStream {
+    TcpStream::connect(("127.0.0.1", port)).await.unwrap()
+}
