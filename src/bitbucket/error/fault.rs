@@ -99,6 +99,10 @@ fn in_words(stranger: &Stranger) -> &'static str {
         Stranger::NotFoundPage => {
             "there is no Bitbucket below the connection's base URL; check its host and context path"
         }
+        Stranger::ClientCertificate => {
+            "the server in front of Bitbucket wants a client certificate, and got none or one that it refuses: set \
+             client_cert_file and client_key_file of the connection to a pair that it accepts"
+        }
         Stranger::OtherType => {
             "what answers below the connection's base URL is not Bitbucket's REST interface; check host and context path"
         }
