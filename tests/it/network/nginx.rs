@@ -38,7 +38,8 @@ async fn each_certificate_that_is_refused_is_refused_for_what_it_is() {
     for (identity, why) in &odd {
         let block = Block::tls("ssl", identity).pass(&origin(&sim));
         let Some(nginx) = Nginx::start(&block).await else { return };
-        let error = dial(&root, &nginx).await.expect_err(why).to_string();
+        let error = dial(&root, &nginx).await.expect_err(why);
+        let error = format!("{error} ({})", error.detail());
         has(&error, &["TLS with https://localhost", why]);
     }
 }
@@ -49,11 +50,12 @@ async fn a_certificate_that_the_server_wants_is_asked_for_and_then_shown() {
     let identity = root.issue(&["localhost"], &Oddity::None);
     let block = Block::tls("ssl", &identity).client_ca(root.pem()).pass(&origin(&house.sim));
     let Some(nginx) = Nginx::start(&block).await else { return };
-    let agent = behind(&house, &nginx, &root, &[]);
+    let mut agent = behind(&house, &nginx, &root, &[]);
     agent.says("attached").await;
     let refused = house.caller().await.refused_soon().await;
     has(refused.message(), &["wants a client certificate"]);
-    drop(agent);
+    agent.kill();
+    agent.ended().await;
     let client = root.issue(&["site"], &Oddity::Client);
     let (certificate, key) =
         (house.write("client.crt", &client.chain), house.write("client.key", &client.key));

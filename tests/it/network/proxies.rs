@@ -33,7 +33,7 @@ async fn a_proxy_that_takes_the_request_and_stalls_is_told_from_one_that_is_slow
     assert_eq!(error.hop(), Hop::ProxyTunnel, "{error}");
     has(
         &error.to_string(),
-        &["took longer than 0.3s", "stuck at: tunnel through the proxy", "did not answer"],
+        &["took longer than 300.0ms", "stuck at: tunnel through the proxy", "did not answer"],
     );
     // It takes a twentieth of a second for each of the head's letters.
     let slow = Fake::start("HTTP/1.1 200 ok\r\n", 50).await;

@@ -111,7 +111,7 @@ impl House {
     /// Connects as a cloud service does.
     pub(crate) async fn caller(&self) -> Caller {
         let origin: Origin = format!("https://localhost:{}", self.callers.port()).parse().expect("an origin");
-        let uri = origin.to_string().parse().expect("a URI");
+        let uri: http::Uri = origin.to_string().parse().expect("a URI");
         let stream = self.egress.connector(origin, Alpn::Http2Only).connect().await.expect("a gateway");
         let channel = tunnel::channel(stream, &Options::default(), &self.tasks).await.expect("HTTP/2");
         let bearer = format!("Bearer {}", self.token.secret().expose_secret());
@@ -132,7 +132,7 @@ impl Caller {
         let refused = async {
             loop {
                 let status = self.get_repo().await.expect_err("it shall be refused");
-                if Reason::of(&status) != Some(Reason::AgentOffline) {
+                if Reason::of(&status) != Some(Reason::AgentAway) {
                     return status;
                 }
             }

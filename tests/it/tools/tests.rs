@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use bitbucket_sim::Config;
 use gitproxy::egress::{Alpn, CaSource, Egress, Settings, Stream};
+use gitproxy::ops::Tasks;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UdpSocket;
 
@@ -115,7 +116,7 @@ async fn the_resolver_says_which_names_there_are_not() {
 
 async fn dial(ca: &Ca, nginx: &Nginx) -> Result<Stream, gitproxy::egress::Error> {
     let extra_ca = vec![CaSource::Pem { name: "test".to_owned(), pem: ca.pem().as_bytes().to_vec() }];
-    let egress = Egress::new(&Settings { extra_ca, ..Settings::default() }).expect("trust");
+    let egress = Egress::new(&Settings { extra_ca, ..Settings::default() }, &Tasks::new()).expect("trust");
     egress.connector(nginx.url().parse().expect("an origin"), Alpn::Http1OrHttp2).connect().await
 }
 
