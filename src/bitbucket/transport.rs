@@ -13,7 +13,7 @@ use tower::util::BoxCloneSyncService;
 use url::Url;
 
 use crate::bitbucket::error::{Cause, Recovery};
-use crate::egress::{self, Alpn, Egress, Hop, NotAnOrigin, Origin, Proxy};
+use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin, Proxy};
 use crate::ops::Tasks;
 use crate::proto::Reason;
 

@@ -1,7 +1,7 @@
 //! Both programs as processes of their own, and what happens to the others when one of them ends.
 
-mod house;
-mod program;
+pub(crate) mod house;
+pub(crate) mod program;
 
 use std::time::{Duration, Instant};
 

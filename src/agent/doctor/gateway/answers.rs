@@ -199,7 +199,6 @@ mod tests {
     fn a_slow_transfer_warns_and_a_cut_one_fails() {
         let took = |up, down| {
             transferred(&Transferred {
-                bytes: 1,
                 up: Duration::from_secs(up),
                 down: Duration::from_secs(down),
             })
