@@ -195,7 +195,9 @@ fn web() -> RepoRef {
 }
 
 async fn simulator(folder: &Path) -> Sim {
-    let sim = Sim::start(Config { names: vec!["git.test".to_owned()], ..Config::default() }).await.expect("a simulator");
+    let sim = Sim::start(Config { names: vec!["git.test".to_owned()], ..Config::default() })
+        .await
+        .expect("a simulator");
     sim.add_repo("SHOP", "web", &[Commit::new("Start").file("a.txt", "one\n")]).await.expect("a repository");
     write(folder, "sim.pem", sim.ca_pem());
     write(folder, "sim.token", &sim.add_token(TokenSpec::personal("alice")));

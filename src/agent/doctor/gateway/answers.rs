@@ -198,10 +198,7 @@ mod tests {
     #[test]
     fn a_slow_transfer_warns_and_a_cut_one_fails() {
         let took = |up, down| {
-            transferred(&Transferred {
-                up: Duration::from_secs(up),
-                down: Duration::from_secs(down),
-            })
+            transferred(&Transferred { up: Duration::from_secs(up), down: Duration::from_secs(down) })
         };
         assert_eq!(took(5, 1).outcome, Outcome::Passed);
         assert_eq!(section(&took(1, 6)), "slow-link");
