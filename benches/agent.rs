@@ -10,11 +10,12 @@ mod house;
 #[path = "../tests/it/processes/program.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod program;
-/// What the house of the tests finds there too.
+#[path = "../tests/it/world/tls.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod tls;
+/// Where the house of the tests finds it.
 mod world {
-    #[path = "../../tests/it/world/tls.rs"]
-    #[expect(dead_code, reason = "the tests use more of it")]
-    pub(crate) mod tls;
+    pub(crate) use super::tls;
 }
 
 use std::time::{Duration, Instant};
