@@ -92,6 +92,8 @@ fn generate(descriptors: &[u8]) -> Result<(), Failure> {
         // File content and the bytes of the pipe pass through without a copy.
         .bytes(".gitproxy.tunnel.v1.AttachRequest")
         .bytes(".gitproxy.tunnel.v1.AttachResponse")
+        .bytes(".gitproxy.tunnel.v1.ProbeRequest")
+        .bytes(".gitproxy.tunnel.v1.ProbeResponse")
         .bytes(".gitproxy.scm.v1.GetFileResponse")
         .bytes(".gitproxy.scm.v1.EditFileRequest")
         // It carries a token; `proto::held` writes a Debug that does not.

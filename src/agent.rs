@@ -136,7 +136,7 @@ impl Agent {
         let debug = Debug::bind(listen, config.debug_token_file.as_deref()).await.map_err(Error::Debug)?;
         self.debug_addr = debug.address();
         self.debug_token = debug.token();
-        let routes = doors::debug(core, &self.instance).await?;
+        let routes = doors::debug(core, &self.instance, None).await?;
         tasks.spawn(debug.serve(stack::stack(routes, config.limits, tasks), tasks.clone()));
         Ok(())
     }
@@ -171,7 +171,7 @@ impl Agent {
             key: config.access_key,
             hello,
             options: config.link,
-            service: stack::stack(doors::tunnel(core, &self.instance), config.limits, tasks),
+            service: stack::stack(doors::tunnel(core, &self.instance, None), config.limits, tasks),
             tasks: tasks.clone(),
             state,
         }

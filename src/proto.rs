@@ -2,6 +2,7 @@
 //!
 //! Nothing here does IO or knows another module of this crate.
 
+mod checks;
 pub mod fault;
 mod held;
 pub mod methods;

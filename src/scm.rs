@@ -15,6 +15,7 @@ pub mod audit;
 pub mod backend;
 pub mod call;
 pub mod caller;
+mod checks;
 pub mod chunks;
 pub mod command;
 pub mod connections;

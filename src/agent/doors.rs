@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tonic::service::Routes;
 use tonic_reflection::server::Builder;
 
-use super::instances::Instances;
+use super::instances::{Doctor, Instances};
 use crate::proto::{DESCRIPTOR_SET, methods};
 use crate::scm::{self, Core};
 
 /// Behind the tunnel: the SCM commands, and the questions about this process.
-pub(super) fn tunnel(core: &Arc<Core>, instance: &str) -> Routes {
-    scm::routes(core).add_service(Instances::server(core, instance))
+pub(super) fn tunnel(core: &Arc<Core>, instance: &str, doctor: Option<&Doctor>) -> Routes {
+    scm::routes(core).add_service(Instances::server(core, instance, doctor.cloned()))
 }
 
 /// Behind the debug listener: the same, with reflection and health for the operator's tools.
@@ -21,11 +21,12 @@ pub(super) fn tunnel(core: &Arc<Core>, instance: &str) -> Routes {
 pub(super) async fn debug(
     core: &Arc<Core>,
     instance: &str,
+    doctor: Option<&Doctor>,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
     // The process as a whole; whether the gateway is there is the status socket's business.
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
-    Ok(tunnel(core, instance)
+    Ok(tunnel(core, instance, doctor)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(health))

@@ -3,7 +3,7 @@
 mod session;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -16,7 +16,7 @@ use super::phase::{Phase, Watch};
 use super::store::Store;
 use crate::ops::Tasks;
 use crate::proto::tunnel::v1::tunnel_server::Tunnel;
-use crate::proto::tunnel::v1::{AttachRequest, Hello, Limits, Welcome};
+use crate::proto::tunnel::v1::{AttachRequest, Hello, Limits, ProbeRequest, ProbeResponse, Welcome};
 use crate::proto::{Fault, Reason};
 use crate::tunnel::{self, attach};
 
@@ -72,6 +72,7 @@ impl Attach {
 #[tonic::async_trait]
 impl Tunnel for Attach {
     type AttachStream = attach::Responses;
+    type ProbeStream = tokio_stream::Empty<Result<ProbeResponse, Status>>;
 
     async fn attach(
         &self,
@@ -91,6 +92,13 @@ impl Tunnel for Attach {
         // The pipe moves only once tonic has the response stream, so its handshake cannot be awaited here.
         self.shared.tasks.spawn(attached.run(pipe));
         Ok(Response::new(responses))
+    }
+
+    async fn probe(
+        &self,
+        _: Request<Streaming<ProbeRequest>>,
+    ) -> Result<Response<Self::ProbeStream>, Status> {
+        Err(Status::unimplemented("not yet"))
     }
 }
 
@@ -132,8 +140,15 @@ impl Shared {
             limits: Some(Limits { max_streams: options.max_streams, window: options.window }),
             budget_share_permille: 1000 / others.saturating_add(1),
             agent: known.agent.agent.to_string(),
+            unix_ms: unix_ms(SystemTime::now()),
         }
     }
+}
+
+/// A clock that is set before 1970 tells nothing, which is what 0 says.
+fn unix_ms(now: SystemTime) -> i64 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or_default()
 }
 
 /// The bounds that the contract states for Hello; what it says ends up in logs and lists.

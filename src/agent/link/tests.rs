@@ -14,7 +14,7 @@ use super::*;
 use crate::egress::{Alpn, Egress, Origin, Settings};
 use crate::ops::Key;
 use crate::proto::tunnel::v1::tunnel_server::{self, TunnelServer};
-use crate::proto::tunnel::v1::{AttachRequest, Draining, Limits};
+use crate::proto::tunnel::v1::{AttachRequest, Draining, Limits, ProbeRequest, ProbeResponse};
 use crate::proto::{Fault, Reason};
 use crate::tunnel::attach::{GatewayControl, Responses};
 use crate::tunnel::{Body, Options, Service};
@@ -32,6 +32,7 @@ struct Gateway {
 #[tonic::async_trait]
 impl tunnel_server::Tunnel for Gateway {
     type AttachStream = Responses;
+    type ProbeStream = tokio_stream::Empty<Result<ProbeResponse, Status>>;
 
     async fn attach(
         &self,
@@ -55,6 +56,13 @@ impl tunnel_server::Tunnel for Gateway {
             seats.send((channel, control)).await.expect("the test listens");
         });
         Ok(Response::new(responses))
+    }
+
+    async fn probe(
+        &self,
+        _: Request<Streaming<ProbeRequest>>,
+    ) -> Result<Response<Self::ProbeStream>, Status> {
+        Err(Status::unimplemented("nobody probes here"))
     }
 }
 

@@ -15,7 +15,9 @@ use crate::gateway::directory::{Directory, Session};
 use crate::gateway::name::AgentId;
 use crate::gateway::store::Store;
 use crate::proto::gateway::v1::agents_server::{Agents, AgentsServer};
-use crate::proto::gateway::v1::{Agent, Instance, ListAgentsRequest, ListAgentsResponse};
+use crate::proto::gateway::v1::{
+    Agent, DiagnoseAgentRequest, DiagnoseAgentResponse, Instance, ListAgentsRequest, ListAgentsResponse,
+};
 use crate::proto::{self, Fault, methods};
 use crate::tunnel::Body;
 
@@ -90,6 +92,13 @@ impl Agents for Listing {
         }
         Ok(Response::new(ListAgentsResponse { agents }))
     }
+
+    async fn diagnose_agent(
+        &self,
+        _: Request<DiagnoseAgentRequest>,
+    ) -> Result<Response<DiagnoseAgentResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
 }
 
 impl Listing {
@@ -114,8 +123,9 @@ fn instance(session: &Session) -> Instance {
     }
 }
 
-const PATHS: [&str; 5] = [
+const PATHS: [&str; 6] = [
     "/gitproxy.gateway.v1.Agents/ListAgents",
+    "/gitproxy.gateway.v1.Agents/DiagnoseAgent",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
     "/grpc.health.v1.Health/Check",

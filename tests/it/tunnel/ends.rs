@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gitproxy::ops::{Key, Tasks};
 use gitproxy::proto::tunnel::v1::tunnel_server::{Tunnel, TunnelServer};
-use gitproxy::proto::tunnel::v1::{AttachRequest, Hello, Welcome};
+use gitproxy::proto::tunnel::v1::{AttachRequest, Hello, ProbeRequest, ProbeResponse, Welcome};
 use gitproxy::tunnel::attach::{self, AgentControl, AgentPipe, GatewayControl, GatewayPipe, Responses};
 use gitproxy::tunnel::{self, Body, Channel, Options, Service};
 use hyper::server::conn::http2;
@@ -118,6 +118,7 @@ struct Door {
 #[tonic::async_trait]
 impl Tunnel for Door {
     type AttachStream = Responses;
+    type ProbeStream = tokio_stream::Empty<Result<ProbeResponse, Status>>;
 
     async fn attach(
         &self,
@@ -128,6 +129,13 @@ impl Tunnel for Door {
         let opened = self.opened.lock().expect("unpoisoned").take().expect("one attach");
         opened.send((pipe, control)).map_err(|_| Status::internal("the test is gone"))?;
         Ok(Response::new(responses))
+    }
+
+    async fn probe(
+        &self,
+        _: Request<Streaming<ProbeRequest>>,
+    ) -> Result<Response<Self::ProbeStream>, Status> {
+        Err(Status::unimplemented("nobody probes here"))
     }
 }
 
