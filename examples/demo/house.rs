@@ -195,6 +195,7 @@ fn connection(folder: &Path, sim: &Sim) -> anyhow::Result<Account> {
         name: "main".to_owned(),
         base: sim.url().parse()?,
         credential: Credential::Bearer(Source::File(SecretFile::open(token)?)),
+        user: None,
         projects: [shop].into_iter().collect(),
     })
 }

@@ -69,7 +69,7 @@ pub const TABLE: &[Setting] = &[
     plain(
         ["connections.default.user", "bitbucket-user", "", "user name"],
         &["BITBUCKET_USER"],
-        "The user that the connection `default` acts as; needed when `auth` is basic.",
+        "The user that the connection `default` acts as: needed when `auth` is basic; when it is bearer, whose the token must be, which a connection test checks.",
     ),
     plain(
         ["connections.default.auth", "bitbucket-auth", "bearer", "word: bearer or basic"],
@@ -105,7 +105,7 @@ pub const TABLE: &[Setting] = &[
     plain(
         ["connections.*.user", "", "", "user name"],
         &[],
-        "The user that the connection acts as; needed when `auth` is basic.",
+        "The user that the connection acts as: needed when `auth` is basic; when it is bearer, whose the token must be, which a connection test checks.",
     ),
     plain(
         ["connections.*.auth", "", "bearer", "word: bearer or basic"],

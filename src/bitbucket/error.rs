@@ -258,6 +258,29 @@ impl Error {
     }
 }
 
+impl Stranger {
+    /// What it means and what to do, for the cloud too: without a redirect's target.
+    pub(super) fn in_words(&self) -> [&'static str; 2] {
+        match self {
+            Self::LoginPage => [
+                "a login page answers in place of Bitbucket's REST interface",
+                "a single sign-on or a reverse proxy must let /rest pass with the token",
+            ],
+            Self::Redirect { .. } | Self::Loop => [
+                "Bitbucket's REST interface redirects elsewhere, most likely to the login of a single sign-on",
+                "it must let /rest pass with the token; or the base URL is not the one that Bitbucket is configured with",
+            ],
+            Self::NotFoundPage => {
+                ["there is no Bitbucket below the connection's base URL", "check its host and context path"]
+            }
+            Self::OtherType => [
+                "what answers below the connection's base URL is not Bitbucket's REST interface",
+                "check host and context path",
+            ],
+        }
+    }
+}
+
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

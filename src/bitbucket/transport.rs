@@ -44,12 +44,16 @@ pub(super) enum Lost {
     },
 }
 
-/// HTTP/1.1 or 2, as TLS agrees, with idle connections kept for a while.
+/// What opens the connections to a base URL: for HTTP/1.1 or 2, as TLS agrees.
 ///
 /// # Errors
 /// When the URL has no origin.
-pub(super) fn over(egress: &Egress, base: &Url) -> Result<Transport, NotAnOrigin> {
-    let connector = egress.connector(Origin::of(base)?, Alpn::Http1OrHttp2);
+pub(super) fn connector(egress: &Egress, base: &Url) -> Result<Connector, NotAnOrigin> {
+    Ok(egress.connector(Origin::of(base)?, Alpn::Http1OrHttp2))
+}
+
+/// HTTP over such connections; idle ones are kept for a while.
+pub(super) fn over(connector: Connector) -> Transport {
     let way = connector.clone();
     // A set of its own: a connection that is idle in the pool must not keep a drain waiting, and a command that is under
     // way keeps it waiting by a guard of its own. The tasks end with the pool, which ends with the client.
@@ -57,7 +61,7 @@ pub(super) fn over(egress: &Egress, base: &Url) -> Result<Transport, NotAnOrigin
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .build::<_, Full<Bytes>>(connector);
-    Ok(BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Full<Bytes>>| {
+    BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Full<Bytes>>| {
         let (client, way) = (client.clone(), way.clone());
         async move {
             // A proxy that forwards requests wants to know who we are in each; one that opens tunnels never sees them.
@@ -70,7 +74,7 @@ pub(super) fn over(egress: &Egress, base: &Url) -> Result<Transport, NotAnOrigin
             }
             Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync()))
         }
-    })))
+    }))
 }
 
 /// A forwarding proxy answered in Bitbucket's place: it passed nothing on.
@@ -107,7 +111,7 @@ fn said(error: &legacy::Error) -> Option<&egress::Error> {
     None
 }
 
-fn reason(hop: Hop) -> Reason {
+pub(super) fn reason(hop: Hop) -> Reason {
     match hop {
         Hop::Check => Reason::OriginRefused,
         Hop::Resolve => Reason::EgressDns,

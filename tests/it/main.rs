@@ -18,6 +18,7 @@ mod docs;
 mod house;
 mod isolation;
 mod methods;
+mod probe;
 mod processes;
 mod tree;
 mod tunnel;

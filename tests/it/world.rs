@@ -170,6 +170,7 @@ impl World {
                 Auth::Bearer => Credential::Bearer(secret),
                 Auth::Basic(user) => Credential::Basic { user: user.clone(), password: secret },
             },
+            user: None,
             projects: projects.collect(),
         }
     }

@@ -57,7 +57,8 @@ fn one(layers: &Layers, name: &str, problems: &mut Problems) -> Option<Connectio
     let key = |key: &str| format!("connections.{name}.{key}");
     // Each is read before any `?`, so that all problems are found.
     let base = layers.required::<Base>(&key("url"), problems);
-    let credential = credential(layers, &key, problems);
+    let user = layers.value::<String>(&key("user"), problems).filter(|user| !user.is_empty());
+    let credential = credential(layers, &key, user.clone(), problems);
     let client = client::files(layers, &format!("connections.{name}"), problems);
     let projects = layers.list::<Project>(&key("projects"), problems);
     if projects.is_empty() && layers.came_from(&key("projects")) == "not set" {
@@ -67,11 +68,16 @@ fn one(layers: &Layers, name: &str, problems: &mut Problems) -> Option<Connectio
         );
     }
     let projects: Projects = projects.into_iter().map(|Project(key)| key).collect();
-    let account = Account { name: name.to_owned(), base: base?.0, credential: credential?, projects };
+    let account = Account { name: name.to_owned(), base: base?.0, credential: credential?, user, projects };
     Some(Connection { account, client })
 }
 
-fn credential(layers: &Layers, key: &dyn Fn(&str) -> String, problems: &mut Problems) -> Option<Credential> {
+fn credential(
+    layers: &Layers,
+    key: &dyn Fn(&str) -> String,
+    user: Option<String>,
+    problems: &mut Problems,
+) -> Option<Credential> {
     let auth = layers.required::<Auth>(&key("auth"), problems);
     let path = layers.required::<PathBuf>(&key("token_file"), problems);
     let opened = path.map(SecretFile::open).transpose();
@@ -79,7 +85,6 @@ fn credential(layers: &Layers, key: &dyn Fn(&str) -> String, problems: &mut Prob
         problems.push(layers.problem(&key("token_file"), &error.to_string()));
         None
     });
-    let user = layers.value::<String>(&key("user"), problems);
     if auth? == Auth::Bearer {
         return token.map(|token| Credential::Bearer(Source::File(token)));
     }

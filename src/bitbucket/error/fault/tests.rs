@@ -1,4 +1,5 @@
 use super::*;
+use crate::bitbucket::error::Stranger;
 
 /// The code that `errors.proto` documents for a reason: the first word of its comment, in capitals.
 fn documented(reason: Reason) -> String {
