@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
+use tonic::Status;
 use tracing::{info, warn};
 
 use self::next::{Outage, Wait};
@@ -19,8 +20,8 @@ use self::race::race;
 use super::config::AccessKey;
 use crate::egress::Connector;
 use crate::ops::{Tasks, causes};
-use crate::proto::Reason;
 use crate::proto::tunnel::v1::{Drain, Hello, Welcome};
+use crate::proto::{Fault, Reason};
 use crate::tunnel::attach::{self, AgentControl, Attached};
 use crate::tunnel::{self, Channel, Ended};
 
@@ -64,6 +65,8 @@ struct SessionTasks(Tasks);
 enum Over {
     /// The pipe ended.
     Lost(String),
+    /// A reverse proxy cut the stream.
+    Limited(Fault),
     /// The gateway is about to stop; calls in flight finish in the background.
     Moved,
     /// This process is about to stop, and every call has finished.
@@ -106,6 +109,7 @@ impl Link {
         let attached = attach::dial(outer.clone(), self.origin.clone(), &key, self.hello.clone()).await;
         let Attached { welcome, pipe, control } = match attached {
             Ok(attached) => attached,
+            Err(status) if attach::was_reset(&status) => return Err(Failure::Cut(status.message().into())),
             Err(status) if Reason::of(&status) == Some(Reason::TunnelLost) => {
                 return Err(Failure::Cut(outer.closed().await));
             }
@@ -130,6 +134,18 @@ impl Link {
                 warn!(session = id, ?lasted, "the gateway welcomed this instance only to send it away")
             }
             Over::Lost(cause) => warn!(session = id, ?lasted, cause, "the session ended"),
+            Over::Limited(fault) => {
+                let advice = Failure::from(Status::from(fault)).advice();
+                let docs = advice.link();
+                warn!(
+                    session = id,
+                    ?lasted,
+                    cause = advice.cause,
+                    remedy = advice.remedy,
+                    docs,
+                    "the session ended"
+                );
+            }
         }
         Some(Wait::Backoff.length(outage.lost_for()))
     }
@@ -170,8 +186,9 @@ impl Link {
     fn failed(&self, failure: &Failure, outage: &Outage) -> Duration {
         let lost_for = outage.lost_for();
         let wait = failure.wait().length(lost_for);
-        let cause = causes(failure);
-        warn!(gateway = %self.origin, verdict = %failure.verdict(), cause, remedy = failure.remedy(), retry_in = ?wait, ?lost_for, "not attached");
+        let (verdict, cause, advice) = (failure.verdict(), causes(failure), failure.advice());
+        let (remedy, docs) = (&advice.remedy, advice.link());
+        warn!(gateway = %self.origin, %verdict, cause, remedy, docs, retry_in = ?wait, ?lost_for, "not attached");
         wait
     }
 
@@ -227,7 +244,7 @@ impl Session {
             Ended::Lost(inner) if self.outer.is_closed() => {
                 Over::Lost(format!("{inner}; the connection: {}", self.outer.closed().await))
             }
-            Ended::Lost(inner) => Over::Lost(inner),
+            Ended::Lost(inner) => self.control.body_limit().map_or(Over::Lost(inner), Over::Limited),
         }
     }
 }

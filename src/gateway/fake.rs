@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Full};
+use prost::Message as _;
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::body::Body;
@@ -14,6 +16,7 @@ use super::name::{AgentId, Name};
 use super::role::Role;
 use super::store::{self, AgentKey, Auth, Caller, CallerToken, Held};
 use crate::ops::Key;
+use crate::proto::agent::v1::{DiagnoseResponse, Leg};
 
 /// A store that tests fill.
 #[derive(Clone, Default)]
@@ -40,6 +43,8 @@ pub(super) struct Seen {
 pub(super) struct Echo {
     pub(super) load: usize,
     pub(super) seen: Arc<Mutex<Vec<Seen>>>,
+    /// The message that it answers with, as it travels.
+    message: Option<Bytes>,
 }
 
 impl Store {
@@ -126,19 +131,35 @@ impl store::Store for Store {
 
 impl Upstream for Echo {
     fn send(&self, request: http::Request<Body>) -> BoxFuture<'static, Result<http::Response<Body>, Status>> {
-        let seen = self.seen.clone();
+        let (seen, message) = (self.seen.clone(), self.message.clone());
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await?.to_bytes().to_vec();
             let path = parts.uri.path().to_owned();
             seen.lock().expect("lock").push(Seen { path, headers: parts.headers, body });
-            Ok(Status::ok("").into_http())
+            Ok(message.map_or_else(|| Status::ok("").into_http(), answer))
         })
     }
 
     fn in_flight(&self) -> usize {
         self.load
     }
+}
+
+/// An upstream that answers every call with a diagnosis of one leg.
+pub(super) fn diagnosis() -> Echo {
+    let leg = Leg { name: "gateway".into(), ..Leg::default() };
+    let found = DiagnoseResponse { legs: vec![leg] }.encode_to_vec();
+    let length = u32::try_from(found.len()).expect("short").to_be_bytes();
+    Echo { message: Some([&[0][..], &length, &found].concat().into()), ..Echo::default() }
+}
+
+fn answer(message: Bytes) -> http::Response<Body> {
+    let trailers = http::HeaderMap::from_iter([("grpc-status".parse().expect("a name"), 0.into())]);
+    let body = Full::new(message).with_trailers(std::future::ready(Some(Ok(trailers))));
+    let mut answer = http::Response::new(Body::new(body.map_err(|never| match never {})));
+    answer.headers_mut().insert("content-type", http::HeaderValue::from_static("application/grpc"));
+    answer
 }
 
 /// A session of the instance with this many calls in flight.

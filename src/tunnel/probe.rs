@@ -34,14 +34,11 @@ pub struct Greeted {
     /// How far this machine's clock is ahead of the gateway's, in milliseconds; negative when it is behind. It is known to
     /// about half the round trip. `None` when the gateway does not tell its time.
     pub clock_ahead_ms: Option<i64>,
-    line: Line,
 }
 
 /// What went there and back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transferred {
-    /// How many bytes, each way.
-    pub bytes: u64,
     /// Until the last byte had left; this way and the other run side by side.
     pub up: Duration,
     /// Until the last byte was back.
@@ -67,7 +64,8 @@ struct Line {
     back: Streaming<ProbeResponse>,
 }
 
-/// Says Hello to the gateway at the other end of `transport`, and measures round trip and clock.
+/// Says Hello to the gateway at the other end of `transport`, and measures round trip and clock. The probe is over when it
+/// comes back.
 ///
 /// # Errors
 /// As [`super::attach::dial`]; BUSY when another probe of this agent is under way; DEADLINE_EXCEEDED when five bytes do not
@@ -78,48 +76,64 @@ pub async fn greet(
     key: &Key,
     hello: Hello,
 ) -> Result<Greeted, Status> {
+    let (welcome, mut line) = open(transport, origin, key, hello).await?;
+    let heard = SystemTime::now();
+    let measured = timeout(MEASURING, async {
+        let round_trip = line.round_trip().await?;
+        line.end().await.map(|()| round_trip)
+    });
+    let round_trip = measured.await.map_err(|_| late("five bytes did not come back", MEASURING))??;
+    let clock_ahead_ms = ahead(welcome.unix_ms, heard, round_trip);
+    Ok(Greeted { welcome, round_trip, clock_ahead_ms })
+}
+
+/// Sends so many bytes to the gateway at the other end of `transport` and takes them back, both at once. The gateway takes
+/// 8 MiB and 30 s at most.
+///
+/// # Errors
+/// When the greeting fails, or the stream ends or 30 s are over before every byte is back.
+pub async fn transfer(
+    transport: Channel,
+    origin: http::Uri,
+    key: &Key,
+    hello: Hello,
+    bytes: usize,
+) -> Result<Transferred, Cut> {
+    let opened = open(transport, origin, key, hello).await;
+    let (_, Line { out, mut back }) = opened.map_err(|status| Cut { sent: 0, received: 0, status })?;
+    let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
+    let begun = Instant::now();
+    let there = async {
+        send(out, bytes, &sent).await;
+        Ok(begun.elapsed())
+    };
+    let and_back = async {
+        take(&mut back, bytes as u64, &received).await?;
+        Ok(begun.elapsed())
+    };
+    let moved = timeout(LONGEST, async { tokio::try_join!(there, and_back) }).await;
+    let moved = moved.unwrap_or_else(|_| Err(late("not every byte came back", LONGEST)));
+    let (sent, received) = (sent.into_inner(), received.into_inner());
+    match moved {
+        Ok((up, down)) => Ok(Transferred { up, down }),
+        Err(status) => Err(Cut { sent, received, status: told(status, sent) }),
+    }
+}
+
+async fn open(
+    transport: Channel,
+    origin: http::Uri,
+    key: &Key,
+    hello: Hello,
+) -> Result<(Welcome, Line), Status> {
     // One waits while one leaves; more would count as sent what is not.
     let (out, messages) = mpsc::channel(1);
-    let hello = ProbeRequest { message: Some(FromAgent::Hello(hello)) };
     // It has room for one.
-    drop(out.try_send(hello));
+    drop(out.try_send(ProbeRequest { message: Some(FromAgent::Hello(hello)) }));
     let request = greeting::authorized(ReceiverStream::new(messages), key)?;
     let mut client = TunnelClient::with_origin(GrpcOnly(transport), origin);
     let (welcome, back) = greeting::welcomed(client.probe(request)).await?;
-    let now = SystemTime::now();
-    let mut line = Line { out, back };
-    let measured = timeout(MEASURING, line.round_trip()).await;
-    let round_trip = measured.map_err(|_| late("five bytes did not come back", MEASURING))??;
-    let clock_ahead_ms = ahead(welcome.unix_ms, now, round_trip);
-    Ok(Greeted { welcome, round_trip, clock_ahead_ms, line })
-}
-
-impl Greeted {
-    /// Sends so many bytes and takes them back, both at once, within `limit`; the probe ends with it. The gateway takes
-    /// 8 MiB and 30 s at most.
-    ///
-    /// # Errors
-    /// When the stream ends or the time is over before every byte is back.
-    pub async fn transfer(self, bytes: u64, limit: Duration) -> Result<Transferred, Cut> {
-        let Line { out, mut back } = self.line;
-        let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
-        let begun = Instant::now();
-        let there = async {
-            send(out, bytes, &sent).await;
-            Ok(begun.elapsed())
-        };
-        let and_back = async {
-            take(&mut back, bytes, &received).await?;
-            Ok(begun.elapsed())
-        };
-        let moved = timeout(limit, async { tokio::try_join!(there, and_back) }).await;
-        let moved = moved.unwrap_or_else(|_| Err(late("not every byte came back", limit)));
-        let (sent, received) = (sent.into_inner(), received.into_inner());
-        match moved {
-            Ok((up, down)) => Ok(Transferred { bytes, up, down }),
-            Err(status) => Err(Cut { sent, received, status: told(status, sent) }),
-        }
-    }
+    Ok((welcome, Line { out, back }))
 }
 
 impl Line {
@@ -135,16 +149,24 @@ impl Line {
         trips.sort_unstable();
         Ok(trips[trips.len() / 2])
     }
+
+    /// Ends both sides. A stream that is only dropped may still be under way when the next probe comes, which is then BUSY.
+    async fn end(self) -> Result<(), Status> {
+        let Self { out, mut back } = self;
+        drop(out);
+        while back.message().await?.is_some() {}
+        Ok(())
+    }
 }
 
 /// Sends until all has left or the stream is gone, which the other half then says.
-async fn send(out: mpsc::Sender<ProbeRequest>, bytes: u64, sent: &AtomicU64) {
+async fn send(out: mpsc::Sender<ProbeRequest>, bytes: usize, sent: &AtomicU64) {
     let message = Bytes::from_static(&[0x5a; MESSAGE]);
     let mut left = bytes;
     while left > 0 {
-        let piece = message.slice(..message.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+        let piece = message.slice(..message.len().min(left));
         let Ok(place) = out.reserve().await else { return };
-        left -= piece.len() as u64;
+        left -= piece.len();
         sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
         place.send(data(piece));
     }
@@ -188,6 +210,9 @@ const MESSAGE: usize = 64 * 1024;
 
 /// How long five round trips may take.
 const MEASURING: Duration = Duration::from_secs(5);
+
+/// The gateway's own limit.
+const LONGEST: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ mod deadline;
 mod echo;
 mod ends;
 mod link;
+mod probe;
 mod stalled;
 
 /// Makes a test of each named contract for each carrier.

@@ -9,8 +9,9 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 
 use crate::egress;
-use crate::ops::backoff;
+use crate::ops::{Advice, backoff};
 use crate::proto::Reason;
+use crate::tunnel::{Problem, body_limit};
 
 /// Why a dial gave no link. None of these ends the agent.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,14 @@ pub(super) enum Verdict {
     Version,
     /// The gateway takes no new session now.
     NotNow,
+    /// A reverse proxy answers that it does not reach its gateway.
+    BadGateway,
+    /// What answers wants a client certificate, or another one.
+    ClientCertificate,
+    /// A page to log in answers.
+    Login,
+    /// A reverse proxy takes the stream for a request body that is too large.
+    BodyLimit,
     /// What answers is not a gitproxy gateway.
     NotOurs,
     /// The gateway gave another refusal, which its message explains.
@@ -79,6 +88,13 @@ impl Failure {
                 // `attach::dial` found something else than Welcome.
                 Some(Reason::ProtocolError) => Verdict::NotOurs,
                 Some(Reason::Busy | Reason::Draining) => Verdict::NotNow,
+                Some(Reason::BodyLimit) => Verdict::BodyLimit,
+                Some(Reason::NotGrpc) => match Problem::of(status) {
+                    Some(Problem::BadGateway) => Verdict::BadGateway,
+                    Some(Problem::ClientCertificate) => Verdict::ClientCertificate,
+                    Some(Problem::Login) => Verdict::Login,
+                    Some(Problem::Other) | None => Verdict::NotOurs,
+                },
                 Some(_) => Verdict::Other,
             },
         }
@@ -91,9 +107,15 @@ impl Failure {
         }
         match self.verdict() {
             Verdict::Credential | Verdict::Version => Wait::AtLeast(FOR_A_PERSON),
-            Verdict::Way | Verdict::Cut | Verdict::NotNow | Verdict::NotOurs | Verdict::Other => {
-                Wait::Backoff
-            }
+            Verdict::Way
+            | Verdict::Cut
+            | Verdict::NotNow
+            | Verdict::BadGateway
+            | Verdict::ClientCertificate
+            | Verdict::Login
+            | Verdict::BodyLimit
+            | Verdict::NotOurs
+            | Verdict::Other => Wait::Backoff,
         }
     }
 
@@ -102,24 +124,14 @@ impl Failure {
         matches!(self, Self::Refused(_))
     }
 
-    /// What the operator should do.
-    pub(super) fn remedy(&self) -> &'static str {
-        match self.verdict() {
-            Verdict::Way => {
-                "check gateway.url, DNS, the firewall and the customer's CA; the agent goes on trying"
+    /// Why, what the operator should do, and where to read on. The cloud may see it.
+    pub(in crate::agent) fn advice(&self) -> Advice {
+        match self {
+            Self::Unreachable(error) => error.advice(),
+            Self::Slow(_) | Self::Cut(_) | Self::Refused(_) => {
+                let verdict = self.verdict();
+                Advice::new(self.to_string(), verdict.remedy(), verdict.section())
             }
-            Verdict::Cut => {
-                "check gateway.url: what listens there may not be a gitproxy gateway, or not speak HTTP/2; the agent goes on trying"
-            }
-            Verdict::Credential => {
-                "put a valid access key into ACCESS_KEY or ACCESS_KEY_FILE: this one is unknown or revoked"
-            }
-            Verdict::Version => "upgrade the older of the two: the message says which",
-            Verdict::NotNow => "nothing: the gateway asks for patience",
-            Verdict::NotOurs => {
-                "check gateway.url: what answers there is not a gitproxy gateway, or a proxy or login page stands before it"
-            }
-            Verdict::Other => "look at the gateway's log, and at the message",
         }
     }
 
@@ -138,6 +150,51 @@ impl From<Status> for Failure {
     }
 }
 
+impl Verdict {
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Way => {
+                "look for a slow link, and for a proxy or firewall that holds back what passes; the agent goes on trying"
+            }
+            Self::Cut => {
+                "check gateway.url: what listens there may not be a gitproxy gateway, or not speak HTTP/2; the agent goes on trying"
+            }
+            Self::Credential => {
+                "put a valid access key into ACCESS_KEY or ACCESS_KEY_FILE: this one is unknown or revoked"
+            }
+            Self::Version => "upgrade the older of the two: the message says which",
+            Self::NotNow => "nothing: the gateway asks for patience",
+            Self::BadGateway => {
+                "look at the reverse proxy before the gateway: it does not reach the gateway, or not by HTTP/2; the agent goes on trying"
+            }
+            Self::ClientCertificate => {
+                "set gateway.client_cert_file and gateway.client_key_file to a certificate that the server accepts"
+            }
+            Self::Login => {
+                "check gateway.url, and have the login page let this host through: an agent cannot log in there"
+            }
+            Self::BodyLimit => body_limit::REMEDY,
+            Self::NotOurs => {
+                "check gateway.url: what answers there is not a gitproxy gateway, or a proxy or login page stands before it"
+            }
+            Self::Other => "look at the gateway's log, and at the message",
+        }
+    }
+
+    /// The section of `docs/troubleshooting.md`.
+    fn section(self) -> &'static str {
+        match self {
+            Self::Way => "slow-link",
+            Self::Credential => "access-key",
+            Self::Version => "version",
+            Self::NotNow | Self::BadGateway | Self::Other => "bad-gateway",
+            Self::ClientCertificate => "client-certificate",
+            Self::BodyLimit => "body-limit",
+            Self::Cut | Self::Login | Self::NotOurs => "not-grpc",
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -146,7 +203,10 @@ impl fmt::Display for Verdict {
             Self::Credential => "the access key is refused",
             Self::Version => "the protocol versions do not meet",
             Self::NotNow => "the gateway takes no session now",
-            Self::NotOurs => "not a gitproxy gateway",
+            Self::BadGateway => "Bad Gateway: a reverse proxy does not reach the gateway",
+            Self::ClientCertificate => "a client certificate is missing or refused",
+            Self::BodyLimit => "a reverse proxy limits the size of a request body",
+            Self::Login | Self::NotOurs => "not a gitproxy gateway",
             Self::Other => "the gateway refused",
         })
     }
@@ -207,10 +267,10 @@ mod tests {
     fn a_refused_key_and_an_old_protocol_wait_a_minute_and_say_what_to_do() {
         let key = refused(Code::Unauthenticated, Reason::CredentialInvalid);
         assert_eq!((key.verdict(), key.wait()), (Verdict::Credential, Wait::AtLeast(FOR_A_PERSON)));
-        assert!(key.remedy().contains("ACCESS_KEY"));
+        assert!(key.advice().remedy.contains("ACCESS_KEY"));
         let old = refused(Code::FailedPrecondition, Reason::ProtocolTooOld);
         assert_eq!((old.verdict(), old.wait()), (Verdict::Version, Wait::AtLeast(FOR_A_PERSON)));
-        assert!(old.remedy().contains("upgrade"));
+        assert!(old.advice().remedy.contains("upgrade"));
     }
 
     #[test]
@@ -239,8 +299,15 @@ mod tests {
                 "grpc-status header missing, mapped from HTTP status code 404",
             ));
             assert_eq!((failure.verdict(), failure.wait()), (Verdict::NotOurs, Wait::Backoff), "{code:?}");
-            assert!(failure.remedy().contains("not a gitproxy gateway"));
+            assert!(failure.advice().remedy.contains("not a gitproxy gateway"));
         }
+    }
+
+    #[test]
+    fn a_reverse_proxys_body_limit_is_named_with_its_setting() {
+        let limit = refused(Code::Unavailable, Reason::BodyLimit);
+        assert_eq!((limit.verdict(), limit.advice().section), (Verdict::BodyLimit, "body-limit"));
+        assert!(limit.advice().remedy.contains("client_max_body_size 0"));
     }
 
     #[test]

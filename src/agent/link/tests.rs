@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -82,10 +83,14 @@ async fn listen(service: Service, tasks: &Tasks) -> SocketAddr {
 }
 
 async fn gateway(refusal: Option<Fault>, tasks: &Tasks) -> (SocketAddr, mpsc::Receiver<Seat>) {
+    let (service, attached) = door(refusal, tasks);
+    (listen(service, tasks).await, attached)
+}
+
+fn door(refusal: Option<Fault>, tasks: &Tasks) -> (Service, mpsc::Receiver<Seat>) {
     let (seats, attached) = mpsc::channel(4);
     let routes = Routes::new(TunnelServer::new(Gateway { seats, refusal, tasks: tasks.clone() })).prepare();
-    let service = Service::new(service_fn(move |request| routes.clone().oneshot(request)));
-    (listen(service, tasks).await, attached)
+    (Service::new(service_fn(move |request| routes.clone().oneshot(request))), attached)
 }
 
 /// A link to `address` whose service answers at once, but `/slow` only after `go`.
@@ -97,8 +102,10 @@ fn link(address: SocketAddr, go: &Arc<Notify>, tasks: &Tasks) -> (Link, watch::R
     let answer = move |request: http::Request<Body>| {
         let go = Arc::clone(&go);
         async move {
-            if request.uri().path() == "/slow" {
-                go.notified().await;
+            match request.uri().path() {
+                "/slow" => go.notified().await,
+                "/large" => return Ok(http::Response::new(bytes_of(3 << 20))),
+                _ => {}
             }
             Ok(http::Response::new(Body::empty()))
         }
@@ -119,6 +126,39 @@ fn link(address: SocketAddr, go: &Arc<Notify>, tasks: &Tasks) -> (Link, watch::R
         state,
     };
     (link, seen)
+}
+
+fn bytes_of(size: usize) -> Body {
+    Body::new(http_body_util::Full::from(vec![7; size]).map_err(|never| match never {}))
+}
+
+/// Stands before a gateway as nginx does: resets a stream whose request body is larger than `most`.
+fn limited(service: Service, most: usize) -> Service {
+    Service::new(service_fn(move |request: http::Request<Body>| {
+        let (service, over) = (service.clone(), Arc::new(Notify::new()));
+        let (left, full) = (AtomicUsize::new(most), Arc::clone(&over));
+        let counted = request.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let size = frame.data_ref().map_or(0, |data| data.len());
+                if left.fetch_sub(size.min(left.load(Ordering::Relaxed)), Ordering::Relaxed) <= size {
+                    full.notify_one();
+                }
+                frame
+            }))
+        });
+        async move {
+            let answer = service.oneshot(counted).await?;
+            // A body that fails makes hyper reset its stream, and no more than that.
+            Ok(answer.map(|body| {
+                let cut = futures_util::stream::once(async move {
+                    over.notified().await;
+                    Err(Status::internal("too large"))
+                });
+                let whole = http_body_util::BodyStream::new(body);
+                Body::new(http_body_util::StreamBody::new(futures_util::stream::select(whole, cut)))
+            }))
+        }
+    }))
 }
 
 async fn call(channel: &Channel, path: &str) -> Result<http::StatusCode, Status> {
@@ -205,24 +245,53 @@ async fn a_refused_key_is_told_from_a_gateway_that_is_too_old() {
 }
 
 #[tokio::test]
-async fn what_answers_by_http2_but_is_no_gateway_is_named_so() {
+async fn what_answers_by_http2_but_is_no_gateway_is_named_for_what_it_is() {
     let tasks = Tasks::new();
-    for (status, kind) in
-        [(404, "text/html"), (200, "text/html"), (401, "application/json"), (502, "text/plain")]
-    {
+    let table = [
+        (404, "text/html", "<html>", Verdict::NotOurs, "HTTP 404 Not Found from nginx, where"),
+        (200, "text/html", "<html>Log in</html>", Verdict::Login, "HTTP 200 OK from nginx, where"),
+        (401, "application/json", "{}", Verdict::Login, "HTTP 401 Unauthorized"),
+        (302, "text/html", "", Verdict::Login, "redirects"),
+        (502, "text/plain", "", Verdict::BadGateway, "HTTP 502 Bad Gateway from nginx, where"),
+        (400, "text/html", "No required SSL certificate was sent", Verdict::ClientCertificate, "certificate"),
+        (413, "text/html", "", Verdict::BodyLimit, "HTTP 413 Request Entity Too Large from nginx"),
+    ];
+    for (status, kind, page, verdict, words) in table {
         let page = move |_| async move {
-            let body = http_body_util::Full::from("<html>Log in</html>").map_err(|never| match never {});
-            Ok(http::Response::builder()
-                .status(status)
-                .header("content-type", kind)
-                .body(Body::new(body))
-                .expect("a page"))
+            let body = http_body_util::Full::from(page).map_err(|never| match never {});
+            let answer = http::Response::builder().status(status).header("content-type", kind);
+            Ok(answer.header("server", "nginx").body(Body::new(body)).expect("a page"))
         };
         let address = listen(Service::new(service_fn(page)), &tasks).await;
         let failure = failure(address, &tasks).await;
-        assert_eq!(failure.verdict(), Verdict::NotOurs, "{status} {kind}: {failure:?}");
+        assert_eq!(failure.verdict(), verdict, "{status} {kind}: {failure:?}");
+        assert!(failure.to_string().contains(words), "{status}: {failure}");
+        assert!(!failure.to_string().contains("<html>"), "{failure}");
     }
     tasks.cut();
+}
+
+#[tokio::test]
+async fn a_session_that_is_reset_after_one_mebibyte_is_laid_to_a_body_limit() {
+    for (most, blamed) in [(1 << 20, true), (1 << 18, false)] {
+        let tasks = Tasks::new();
+        let (service, mut seats) = door(None, &tasks);
+        let address = listen(limited(service, most), &tasks).await;
+        let (link, _state) = link(address, &Arc::default(), &tasks);
+        let session = link.dial().await.unwrap_or_else(|failure| panic!("not attached: {failure:?}"));
+        let serving = link.serve(session);
+        let (channel, _control) = seats.recv().await.expect("attached");
+        let (over, answer) = tokio::join!(serving, call(&channel, "/large"));
+        answer.expect_err("cut");
+        match over {
+            Over::Limited(fault) => {
+                assert!(blamed && fault.message().contains("client_max_body_size"), "{most}: {fault}");
+            }
+            Over::Lost(cause) => assert!(!blamed && cause.contains("reset the stream"), "{most}: {cause}"),
+            Over::Moved | Over::Drained => panic!("{most}: it ended in peace"),
+        }
+        tasks.cut();
+    }
 }
 
 #[tokio::test]
@@ -237,7 +306,7 @@ async fn a_server_of_http_1_is_named_so() {
     });
     let failure = failure(address, &tasks).await;
     assert_eq!(failure.verdict(), Verdict::Cut, "{failure:?}");
-    assert!(failure.remedy().contains("may not be a gitproxy gateway"));
+    assert!(failure.advice().remedy.contains("may not be a gitproxy gateway"));
     tasks.cut();
 }
 

@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::sync::LazyLock;
 
 use tokio::io::duplex;
 use tonic::service::Routes;
@@ -10,8 +11,8 @@ use crate::gateway::fake;
 use crate::gateway::phase::phase;
 use crate::ops::Key;
 use crate::proto::tunnel::v1::tunnel_server::TunnelServer;
-use crate::tunnel::Body;
 use crate::tunnel::attach::{AgentPipe, Attached};
+use crate::tunnel::{Body, Channel};
 
 #[tokio::test(start_paused = true)]
 async fn an_attached_agent_is_in_the_directory_and_takes_calls_until_it_leaves() {
@@ -105,6 +106,34 @@ async fn agents_beyond_the_greetings_are_shed_with_a_delay() {
     assert!(house.dial(&key, "one").await.is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_probe_passes_the_same_door_as_attach() {
+    let house = House::new();
+    let key = house.store.agent_key("acme", "a");
+    let wire = house.wire().await.expect("a wire");
+    let greet = |key: Key, hello: Hello| {
+        let wire = wire.clone();
+        async move { probe::greet(wire, ORIGIN.clone(), &key, hello).await }
+    };
+    let greeted = greet(key.clone(), hello("one")).await.expect("welcome");
+    assert_eq!((greeted.welcome.agent.as_str(), greeted.welcome.gateway.as_str()), ("a", "test"));
+    assert!(house.sessions().is_empty(), "a probe is no session");
+    let stranger = Key::generate().expect("entropy");
+    let refused = [
+        (greet(stranger, hello("one")).await, Reason::CredentialInvalid),
+        (greet(key.clone(), Hello { protocol_highest: 0, ..hello("one") }).await, Reason::ProtocolTooOld),
+        (greet(key.clone(), hello("a b")).await, Reason::ProtocolError),
+    ];
+    for (outcome, expected) in refused {
+        assert_eq!(reason(&outcome.expect_err("refused")), expected);
+    }
+    let places = Arc::clone(&house.attach.shared.greetings).acquire_many_owned(4).await.expect("places");
+    assert_eq!(reason(&greet(key.clone(), hello("one")).await.expect_err("refused")), Reason::Busy);
+    drop(places);
+    house.phase.send_replace(Phase::Draining);
+    assert_eq!(reason(&greet(key, hello("one")).await.expect_err("refused")), Reason::Draining);
+}
+
 #[test]
 fn a_hello_beyond_the_contracts_bounds_is_refused() {
     let good = Hello { instance: "one".into(), ..Hello::default() };
@@ -151,20 +180,17 @@ impl House {
 
     /// Attaches over a wire of its own.
     async fn dial(&self, key: &Key, instance: &str) -> Result<Attached, Status> {
+        attach::dial(self.wire().await?, ORIGIN.clone(), key, hello(instance)).await
+    }
+
+    async fn wire(&self) -> Result<Channel, Status> {
         let (near, far) = duplex(1 << 20);
         let service = tunnel::Service::new(Routes::new(TunnelServer::new(self.attach.clone())).prepare());
         let tasks = self.wires.clone();
         self.wires.spawn(async move {
             tunnel::serve(far, service, &tunnel::Options::default(), &tasks).await;
         });
-        let transport = tunnel::channel(near, &tunnel::Options::default(), &self.wires).await?;
-        let hello = Hello {
-            protocol_lowest: 1,
-            protocol_highest: 1,
-            instance: instance.to_owned(),
-            ..Hello::default()
-        };
-        attach::dial(transport, http::Uri::from_static("http://gateway"), key, hello).await
+        tunnel::channel(near, &tunnel::Options::default(), &self.wires).await
     }
 
     fn sessions(&self) -> Vec<Arc<Session>> {
@@ -175,6 +201,12 @@ impl House {
         until(|| self.sessions().len() == sessions).await;
     }
 }
+
+fn hello(instance: &str) -> Hello {
+    Hello { protocol_lowest: 1, protocol_highest: 1, instance: instance.to_owned(), ..Hello::default() }
+}
+
+static ORIGIN: LazyLock<http::Uri> = LazyLock::new(|| http::Uri::from_static("http://gateway"));
 
 /// Plays the agent: answers every call with OK.
 fn serve(pipe: AgentPipe, tasks: &Tasks) {

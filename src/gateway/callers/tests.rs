@@ -12,6 +12,8 @@ use crate::gateway::fake::{self, Echo};
 use crate::gateway::role::Role;
 use crate::ops::Key;
 use crate::proto::Reason;
+use crate::proto::gateway::v1::agents_client::AgentsClient;
+use crate::proto::gateway::v1::{DiagnoseAgentRequest, DiagnoseAgentResponse};
 use crate::proto::methods::{METHODS, SCM_PACKAGE};
 
 const READ: &str = "/gitproxy.scm.v1.Repos/ListRepos";
@@ -161,8 +163,6 @@ async fn a_held_connection_travels_with_the_call_and_a_local_name_without_a_secr
 
 #[tokio::test]
 async fn the_gateway_lists_the_tenants_agents_and_no_others() {
-    use crate::proto::gateway::v1::agents_client::AgentsClient;
-
     let house = House::new();
     house.attach("acme", "a");
     house.attach("other", "theirs");
@@ -172,6 +172,40 @@ async fn the_gateway_lists_the_tenants_agents_and_no_others() {
     let agents = client.list_agents(request).await.expect("listed").into_inner().agents;
     assert_eq!(agents.len(), 1);
     assert_eq!((agents[0].name.as_str(), agents[0].instances[0].id.as_str()), ("a", "instance"));
+}
+
+#[tokio::test]
+async fn an_operator_has_an_instance_diagnosed_and_nobody_else_may() {
+    let house = House::new();
+    let findings = fake::diagnosis();
+    house.store.agent_key("acme", "a");
+    for instance in ["one", "two"] {
+        let session = fake::attached(&fake::agent_id("acme", "a"), instance, findings.clone());
+        house.directory.enter(session, 16).expect("room");
+    }
+    let operator = house.store.caller_with("acme", "operator", Role::Operator);
+    let found = house.diagnose(&operator, "a", "two").await.expect("an answer");
+    assert_eq!(
+        (found.agent.as_str(), found.instance.as_str(), found.legs[0].name.as_str()),
+        ("a", "two", "gateway")
+    );
+    assert!(house.diagnose(&operator, "", "").await.is_ok(), "the tenant has one agent");
+    let seen = findings.seen.lock().expect("lock");
+    assert_eq!(seen[0].path, "/gitproxy.agent.v1.Instances/Diagnose");
+    assert_eq!(seen[0].headers["gitproxy-caller"], "operator");
+    assert!(!seen[0].headers.contains_key("authorization"), "{:?}", seen[0].headers);
+    drop(seen);
+    let refused = [
+        (&house.token, "a", "", Code::PermissionDenied, Reason::RoleMissing),
+        (&operator, "b", "", Code::NotFound, Reason::AgentUnknown),
+        (&operator, "a b", "", Code::InvalidArgument, Reason::InvalidField),
+        (&operator, "a", "three", Code::Unavailable, Reason::AgentAway),
+    ];
+    for (token, agent, instance, code, expected) in refused {
+        let status = house.diagnose(token, agent, instance).await.expect_err("refused");
+        assert_eq!((status.code(), reason(&status)), (code, expected), "{agent} {instance}");
+    }
+    assert_eq!(findings.seen.lock().expect("lock").len(), 2);
 }
 
 #[tokio::test]
@@ -257,6 +291,20 @@ impl House {
         }
         let collected = answer.into_body().collect().await.expect("whole");
         collected.trailers().and_then(Status::from_header_map).unwrap_or_else(|| Status::ok(""))
+    }
+
+    async fn diagnose(
+        &self,
+        token: &Key,
+        agent: &str,
+        instance: &str,
+    ) -> Result<DiagnoseAgentResponse, Status> {
+        let ask = DiagnoseAgentRequest { agent: agent.to_owned(), instance: instance.to_owned() };
+        let mut request = tonic::Request::new(ask);
+        let bearer = bearer(token).to_str().expect("ASCII").parse().expect("ASCII");
+        request.metadata_mut().insert("authorization", bearer);
+        let answer = AgentsClient::new(self.stack.clone()).diagnose_agent(request).await;
+        answer.map(tonic::Response::into_inner)
     }
 
     /// The answer as it travels.
