@@ -3,12 +3,14 @@
 //! [`Agent::start`] puts a whole agent together; the program `gitproxy` adds command line, log and signals.
 
 pub mod config;
+pub mod doctor;
 mod doors;
 mod instances;
 mod link;
 mod local;
 pub mod settings;
 pub mod stack;
+mod ways;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,17 +19,19 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tracing::info;
 
+use self::instances::Doctor;
 use self::link::Link;
 use self::local::debug::Debug;
 use self::local::socket::{Folder, Socket};
 use self::local::token::Token;
+use self::ways::{Patience, Ways};
 use crate::bitbucket::{self, Client};
-use crate::egress::{self, Alpn, Egress, TrustError};
+use crate::egress::{Alpn, Egress, PairError, TrustError};
 use crate::ops::{Key, Tasks};
 use crate::proto::tunnel::v1::Hello;
 use crate::scm::backend::{self, Held};
 use crate::scm::{Connections, Core};
-use crate::tunnel::attach;
+use crate::tunnel::{self, attach};
 
 pub use self::config::{Config, Connection};
 pub use self::link::{Failure, State};
@@ -48,6 +52,9 @@ pub enum Error {
     /// The way out cannot be built, such as for a CA that is not PEM.
     #[error("trust: {0}")]
     Trust(#[from] TrustError),
+    /// A client certificate cannot be used.
+    #[error("client certificate: {0}")]
+    Client(#[from] PairError),
     /// A connection's client cannot be built.
     #[error("connections.{name}: {source}")]
     Connection {
@@ -85,19 +92,16 @@ impl Agent {
         tasks: &Tasks,
         hooks: impl FnOnce(Core) -> Core,
     ) -> Result<Self, Error> {
-        let settings = egress::Settings {
-            roots: config.roots.clone(),
-            extra_ca: config.extra_ca.clone(),
-            ..egress::Settings::default()
-        };
-        let egress = Egress::new(&settings, tasks)?;
-        let core = Arc::new(hooks(Core::new(connections(&config, &egress)?)));
+        let ways = Ways::open(&config, Patience::default(), tasks)?;
+        let core = Arc::new(hooks(Core::new(connections(&config, &ways)?)));
         let instance = uuid::Uuid::new_v4().to_string();
         let (state, seen) = watch::channel(State::Dialing);
         let mut agent = Self { instance, state: seen, debug_addr: None, debug_token: None };
-        agent.listen(&config, &core, tasks).await?;
+        let doctor = doctor::remote(config.clone(), tasks.clone());
+        agent.listen(&config, &core, &doctor, tasks).await?;
         agent.tell_status(&config, tasks)?;
-        let link = agent.link(config, &core, &egress, tasks, state);
+        let tunnel = stack::stack(doors::tunnel(&core, &agent.instance, Some(&doctor)), config.limits, tasks);
+        let link = agent.link(config, &ways.gateway, tunnel, tasks, state);
         info!(instance = agent.instance, build = BUILD, "the agent starts");
         tasks.spawn(link.run());
         Ok(agent)
@@ -131,12 +135,18 @@ impl Agent {
         self.debug_token.as_deref().map(Token::key)
     }
 
-    async fn listen(&mut self, config: &Config, core: &Arc<Core>, tasks: &Tasks) -> Result<(), Error> {
+    async fn listen(
+        &mut self,
+        config: &Config,
+        core: &Arc<Core>,
+        doctor: &Doctor,
+        tasks: &Tasks,
+    ) -> Result<(), Error> {
         let Some(listen) = &config.debug else { return Ok(()) };
         let debug = Debug::bind(listen, config.debug_token_file.as_deref()).await.map_err(Error::Debug)?;
         self.debug_addr = debug.address();
         self.debug_token = debug.token();
-        let routes = doors::debug(core, &self.instance, None).await?;
+        let routes = doors::debug(core, &self.instance, Some(doctor)).await?;
         tasks.spawn(debug.serve(stack::stack(routes, config.limits, tasks), tasks.clone()));
         Ok(())
     }
@@ -151,27 +161,18 @@ impl Agent {
     fn link(
         &self,
         config: Config,
-        core: &Arc<Core>,
         egress: &Egress,
+        service: tunnel::Service,
         tasks: &Tasks,
         state: watch::Sender<State>,
     ) -> Link {
-        let (lowest, highest) = attach::PROTOCOL.into_inner();
-        let hello = Hello {
-            protocol_lowest: lowest,
-            protocol_highest: highest,
-            build: BUILD.to_owned(),
-            instance: self.instance.clone(),
-            labels: config.labels.into_iter().collect(),
-            window: config.link.window,
-        };
         Link {
             connector: egress.connector(config.gateway.origin().clone(), Alpn::Http2Only),
             origin: config.gateway.uri(),
+            hello: hello(&config, &self.instance),
             key: config.access_key,
-            hello,
             options: config.link,
-            service: stack::stack(doors::tunnel(core, &self.instance, None), config.limits, tasks),
+            service,
             tasks: tasks.clone(),
             state,
         }
@@ -179,15 +180,29 @@ impl Agent {
 }
 
 /// The Bitbuckets of the settings, and the way to serve one that comes with a call.
-fn connections(config: &Config, egress: &Egress) -> Result<Connections, Error> {
-    let client = |Connection { account, .. }: &Connection| {
+fn connections(config: &Config, ways: &Ways) -> Result<Connections, Error> {
+    let client = |(Connection { account, .. }, egress): (&Connection, &Egress)| {
         let client = Client::new(account.clone(), egress);
         client.map_err(|source| Error::Connection { name: account.name.clone(), source })
     };
-    let local: Vec<_> = config.connections.iter().map(client).collect::<Result<_, _>>()?;
-    let egress = egress.clone();
+    let local: Vec<_> =
+        config.connections.iter().zip(&ways.bitbuckets).map(client).collect::<Result<_, _>>()?;
+    let egress = ways.held.clone();
     let held = Held::new(move |account| Client::new(account, &egress), config.new_origins);
     Ok(Connections::new(local.into_iter().map(backend::connection), Arc::new(held)))
+}
+
+/// How an instance introduces itself to the gateway.
+fn hello(config: &Config, instance: &str) -> Hello {
+    let (lowest, highest) = attach::PROTOCOL.into_inner();
+    Hello {
+        protocol_lowest: lowest,
+        protocol_highest: highest,
+        build: BUILD.to_owned(),
+        instance: instance.to_owned(),
+        labels: config.labels.clone().into_iter().collect(),
+        window: config.link.window,
+    }
 }
 
 /// The build, as Hello and the status tell it.

@@ -17,6 +17,7 @@ mod error;
 mod files;
 mod names;
 mod page;
+mod probe;
 mod projects;
 mod pull_requests;
 mod reply;

@@ -45,7 +45,12 @@ pub(crate) async fn run(cloud: &Cloud, report: &mut Report) -> Result<(), Stoppe
 
 async fn test(cloud: &Cloud) -> Made<()> {
     let tested = answer(cloud.connections().test_connection(pb::TestConnectionRequest {}).await)?;
-    let pb::TestConnectionResponse { product, version, authenticated_as, .. } = tested;
+    let pb::TestConnectionResponse { product, version, authenticated_as, checks, passed, .. } = tested;
+    if !passed {
+        let failed = checks.iter().filter(|check| check.outcome() == pb::CheckOutcome::Failed);
+        let causes: Vec<_> = failed.map(|check| check.cause.as_str()).collect();
+        bail!("the connection does not work: {}", causes.join(" "));
+    }
     Ok(((), format!("{product} {version}, as {authenticated_as}")))
 }
 

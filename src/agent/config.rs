@@ -6,12 +6,13 @@ mod gateway;
 mod held;
 mod label;
 mod listen;
+mod proxy;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::egress::{CaSource, ClientFiles, Guard, Roots};
+use crate::egress::{CaSource, ClientFiles, Guard, Proxies, Roots};
 use crate::ops::settings::{Count, Layers, Period, Problems, Size};
 use crate::scm::backend::Allowance;
 use crate::tunnel;
@@ -20,6 +21,7 @@ use crate::tunnel::admit::Limits;
 pub use connection::Connection;
 pub use gateway::{AccessKey, GatewayUrl};
 pub use listen::DebugListen;
+pub use proxy::ProxySettings;
 
 /// The settings of an agent, each of them usable as far as can be told without dialing.
 #[derive(Debug, Clone)]
@@ -34,6 +36,12 @@ pub struct Config {
     pub roots: Roots,
     /// Those of the customer, trusted beside the platform's.
     pub extra_ca: Vec<CaSource>,
+    /// Which connections go through which proxy.
+    pub proxies: Proxies,
+    /// The same for the gateway alone, in place of the common ones.
+    pub gateway_proxies: Option<Proxies>,
+    /// The same for every Bitbucket.
+    pub bitbucket_proxies: Option<Proxies>,
     /// The Bitbuckets that the settings name, in the order of their names.
     pub connections: Vec<Connection>,
     /// How many servers the connections that come with calls may bring in.
@@ -72,6 +80,7 @@ impl Config {
         let access_key = AccessKey::read(layers, problems);
         let gateway_client = client::files(layers, "gateway", problems);
         let (roots, extra_ca) = trust(layers, problems);
+        let proxies = ProxySettings::read(layers, problems);
         let connections = connection::all(layers, problems);
         let new_origins = layers.required("limits.new_servers", problems);
         let guard = held::guard(layers, problems);
@@ -82,12 +91,16 @@ impl Config {
         let status_socket = layers.value("status.socket", problems);
         let labels = label::all(layers, problems);
         let drain_grace = layers.required::<Period>("drain.grace", problems);
+        let ProxySettings { common, gateway: gateway_proxies, bitbucket: bitbucket_proxies } = proxies?;
         Some(Self {
             gateway: gateway?,
             access_key: access_key?,
             gateway_client,
             roots,
             extra_ca,
+            proxies: common,
+            gateway_proxies,
+            bitbucket_proxies,
             connections,
             new_origins: Allowance(new_origins?),
             guard,

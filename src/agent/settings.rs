@@ -1,6 +1,6 @@
 //! The settings of `gitproxy`, as one table: flags, readers and `docs/settings.md` come from it.
 
-use crate::ops::settings::{Secrecy, Setting};
+use crate::ops::settings::{SWITCH, Secrecy, Setting};
 
 /// Where the settings file is: the one setting that cannot stand in it.
 pub const FILE: &[Setting] = &[plain(
@@ -16,19 +16,50 @@ pub const TABLE: &[Setting] = &[
         &["GATEWAY_URL"],
         "The gateway to attach to. Plain http is accepted for a loopback address only.",
     ),
-    Setting {
-        key: "gateway.access_key",
-        flag: "",
-        env: &["ACCESS_KEY"],
-        default: "",
-        unit: "key of the form gpk_<id>_<secret>",
-        secret: Secrecy::Secret,
-        help: "The agent's access key. Give this or the file, not both.",
-    },
+    secret(
+        ["gateway.access_key", "key of the form gpk_<id>_<secret>"],
+        &["ACCESS_KEY"],
+        "The agent's access key. Give this or the file, not both.",
+    ),
     plain(
         ["gateway.access_key_file", "access-key-file", "", "path"],
         &["ACCESS_KEY_FILE"],
         "The file that holds the access key; it is read again when it changes.",
+    ),
+    secret(
+        ["gateway.proxy", "proxy URL, or the word none"],
+        &["GATEWAY_PROXY"],
+        "The proxy to the gateway, or `none` for no proxy, in place of the `proxy.*` settings; `proxy.no_proxy` does not count then.",
+    ),
+    secret(
+        ["bitbucket.proxy", "proxy URL, or the word none"],
+        &["BITBUCKET_PROXY"],
+        "The proxy to every Bitbucket, or `none` for no proxy, in place of the `proxy.*` settings; `proxy.no_proxy` does not count then.",
+    ),
+    secret(
+        ["proxy.http", "proxy URL such as http://user:password@proxy.example.com:3128"],
+        &["http_proxy", "HTTP_PROXY"],
+        "The proxy for http:// URLs; user and password are percent-encoded.",
+    ),
+    secret(
+        ["proxy.https", "proxy URL such as http://user:password@proxy.example.com:3128"],
+        &["https_proxy", "HTTPS_PROXY"],
+        "The proxy for https:// URLs, which are reached by CONNECT; user and password are percent-encoded.",
+    ),
+    plain(
+        [
+            "proxy.no_proxy",
+            "no-proxy",
+            "",
+            "list of hosts, .suffixes, addresses and CIDRs, each with a port or without, or *",
+        ],
+        &["no_proxy", "NO_PROXY"],
+        "Hosts that are reached without a proxy. `gitproxy egress explain URL` says which entry matches.",
+    ),
+    plain(
+        ["proxy.credentials_file", "proxy-credentials-file", "", "path"],
+        &["PROXY_CREDENTIALS_FILE"],
+        "The file with `user:password` for proxies whose URL has none; it is read again when it changes.",
     ),
     plain(
         ["gateway.client_cert_file", "gateway-client-cert-file", "", "path to a PEM file"],
@@ -69,7 +100,7 @@ pub const TABLE: &[Setting] = &[
     plain(
         ["connections.default.user", "bitbucket-user", "", "user name"],
         &["BITBUCKET_USER"],
-        "The user that the connection `default` acts as; needed when `auth` is basic.",
+        "The user that the connection `default` acts as: needed when `auth` is basic; when it is bearer, whose the token must be, which a connection test checks.",
     ),
     plain(
         ["connections.default.auth", "bitbucket-auth", "bearer", "word: bearer or basic"],
@@ -98,6 +129,11 @@ pub const TABLE: &[Setting] = &[
         "The private key of that certificate, not encrypted; it is read again when it changes.",
     ),
     plain(
+        ["connections.default.allow_http", "bitbucket-allow-http", "false", "word: true or false"],
+        &["BITBUCKET_ALLOW_HTTP"],
+        "Whether the URL of the connection `default` may be plain http to another machine: its token then travels in the clear.",
+    ),
+    plain(
         ["connections.*.url", "", "", "https URL"],
         &[],
         "The Bitbucket of the connection of that name; context path included.",
@@ -105,7 +141,7 @@ pub const TABLE: &[Setting] = &[
     plain(
         ["connections.*.user", "", "", "user name"],
         &[],
-        "The user that the connection acts as; needed when `auth` is basic.",
+        "The user that the connection acts as: needed when `auth` is basic; when it is bearer, whose the token must be, which a connection test checks.",
     ),
     plain(
         ["connections.*.auth", "", "bearer", "word: bearer or basic"],
@@ -116,6 +152,11 @@ pub const TABLE: &[Setting] = &[
         ["connections.*.token_file", "", "", "path"],
         &[],
         "The file that holds the connection's token; it is read again when it changes.",
+    ),
+    plain(
+        ["connections.*.allow_http", "", "false", "word: true or false"],
+        &[],
+        "Whether the connection's URL may be plain http to another machine: its token then travels in the clear.",
     ),
     plain(
         ["connections.*.projects", "", "", "list of project keys"],
@@ -213,6 +254,11 @@ pub const TABLE: &[Setting] = &[
         "What is logged.",
     ),
     plain(
+        ["preflight", "preflight", "false", SWITCH],
+        &["GITPROXY_PREFLIGHT"],
+        "Whether `run` begins with what `doctor` does, and ends with doctor's exit code where a check fails.",
+    ),
+    plain(
         ["drain.grace", "drain-grace", "30s", "duration such as 30s"],
         &["GITPROXY_DRAIN_GRACE"],
         "How long calls in flight may take after SIGTERM or SIGINT.",
@@ -223,6 +269,11 @@ pub const TABLE: &[Setting] = &[
         "Free labels of this instance, for the gateway's operator.",
     ),
 ];
+
+/// A setting that may not be shown and has no flag: its key and unit; its environment; what it does.
+const fn secret([key, unit]: [&'static str; 2], env: &'static [&'static str], help: &'static str) -> Setting {
+    Setting { key, flag: "", env, default: "", unit, secret: Secrecy::Secret, help }
+}
 
 /// A setting that may be shown: its key, flag, default and unit; its environment; what it does.
 const fn plain(

@@ -11,7 +11,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use super::config::{AccessKey, DebugListen};
 use super::*;
-use crate::egress::{Guard, Origin, Roots};
+use crate::egress::{self, Guard, Origin, Roots};
 use crate::proto::agent::v1::GetInstanceRequest;
 use crate::proto::agent::v1::instances_client::InstancesClient;
 use crate::scm::DenyAll;
@@ -27,6 +27,9 @@ fn config(folder: &Path) -> Config {
         gateway_client: None,
         roots: Roots::Platform,
         extra_ca: Vec::new(),
+        proxies: egress::Proxies::default(),
+        gateway_proxies: None,
+        bitbucket_proxies: None,
         connections: Vec::new(),
         new_origins: Allowance::default(),
         guard: Guard::default(),

@@ -22,6 +22,8 @@ pub struct Account {
     pub base: Url,
     /// Who asks.
     pub credential: Credential,
+    /// The user whom Bitbucket must take the credential for, where the settings name one.
+    pub user: Option<String>,
     /// The projects that may be touched.
     pub projects: Projects,
 }
@@ -50,6 +52,22 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
+    /// The token or password as it is now.
+    pub(super) fn secret(&self) -> SecretString {
+        match self {
+            Self::Bearer(token) => token.current(),
+            Self::Basic { password, .. } => password.current(),
+        }
+    }
+
+    /// The name to log in with; a token needs none.
+    pub(super) fn login(&self) -> Option<&str> {
+        match self {
+            Self::Bearer(_) => None,
+            Self::Basic { user, .. } => Some(user),
+        }
+    }
+
     /// The value for `Authorization`, marked sensitive.
     ///
     /// # Errors
@@ -142,6 +160,7 @@ pub(super) mod tests {
             name: "main".into(),
             base: Url::parse(base).expect("a URL"),
             credential: Credential::Bearer(Source::Fixed("s3cret".into())),
+            user: None,
             projects: ["SHOP", "~jane"].iter().map(|key| ProjectKey::parse(key).expect("a key")).collect(),
         }
     }

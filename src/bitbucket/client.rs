@@ -22,10 +22,12 @@ use crate::bitbucket::account::{Account, Base, Credential};
 use crate::bitbucket::download::Download;
 use crate::bitbucket::error::{Recovery, Site, Stranger, refusal};
 use crate::bitbucket::names::{Projects, RepoId};
+use crate::bitbucket::probe::Expiry;
 use crate::bitbucket::reply::{self, Asked, Kind, Reply};
+use crate::bitbucket::request::Anonymous;
 use crate::bitbucket::transport::{Body, Lost, Transport};
 use crate::bitbucket::{Error, transport};
-use crate::egress::Egress;
+use crate::egress::{Connector, Egress};
 use crate::proto::Effect;
 use crate::proto::scm::v1::RepoRef;
 
@@ -43,7 +45,11 @@ struct Inner {
     base: Base,
     site: Site,
     credential: Credential,
+    user: Option<String>,
     projects: Projects,
+    /// For a probe of the hops; over a transport of a test there are none.
+    connector: Option<Connector>,
+    expiry: Expiry,
 }
 
 impl Client {
@@ -52,19 +58,28 @@ impl Client {
     /// # Errors
     /// [`Error::Account`] when the base URL cannot be used.
     pub fn new(account: Account, egress: &Egress) -> Result<Self, Error> {
-        let transport = transport::over(egress, &account.base).map_err(|_| Error::Account {
+        let connector = transport::connector(egress, &account.base).map_err(|_| Error::Account {
             connection: account.name.clone(),
             problem: "its URL must begin with https:// and a host",
         })?;
-        Self::with(account, transport)
+        Self::build(account, transport::over(connector.clone()), Some(connector))
     }
 
     /// Makes a client over any transport.
+    #[cfg(test)]
     pub(super) fn with(account: Account, transport: Transport) -> Result<Self, Error> {
+        Self::build(account, transport, None)
+    }
+
+    fn build(account: Account, transport: Transport, connector: Option<Connector>) -> Result<Self, Error> {
         let base = Base::of(&account)?;
         let site = Site { connection: account.name.into(), base: base.as_str().into() };
-        let Account { credential, projects, .. } = account;
-        Ok(Self { inner: Arc::new(Inner { transport, base, site, credential, projects }) })
+        let Account { credential, user, projects, .. } = account;
+        let user = user.or_else(|| credential.login().map(str::to_owned));
+        let expiry = Expiry::default();
+        Ok(Self {
+            inner: Arc::new(Inner { transport, base, site, credential, user, projects, connector, expiry }),
+        })
     }
 
     /// Reads a repository's name and checks that its project is one of the connection's.
@@ -85,6 +100,33 @@ impl Client {
     /// The connection's projects.
     pub fn projects(&self) -> &Projects {
         &self.inner.projects
+    }
+
+    /// The user whom Bitbucket must take the credential for, where the connection names one.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.inner.user.as_deref()
+    }
+
+    /// How requests are authenticated.
+    pub(super) fn credential(&self) -> &Credential {
+        &self.inner.credential
+    }
+
+    /// What opens the connections; none over a transport of a test.
+    pub(super) fn connector(&self) -> Option<&Connector> {
+        self.inner.connector.as_ref()
+    }
+
+    /// What is known of the token's end.
+    pub(super) fn expiry(&self) -> &Expiry {
+        &self.inner.expiry
+    }
+
+    /// Sends a request once, whatever happens, and reads an answer of at most 16 MiB, whatever it says.
+    pub(super) async fn ask(&self, request: &Request<Bytes>) -> Result<Reply, Error> {
+        let asked = Asked::of(request, &self.inner.site);
+        let whole = async { collect(self.follow(request, &asked).await?, &asked).await };
+        bounded(&asked, whole).await
     }
 
     /// Sends a request and reads its answer, of at most 16 MiB.
@@ -176,9 +218,11 @@ impl Client {
         *dressed.uri_mut() =
             self.inner.base.join(below).map_err(|_| unusable("its URL is too long for a request"))?;
         *dressed.headers_mut() = request.headers().clone();
-        let token = self.inner.credential.header();
-        let token = token.map_err(|_| unusable("its token has characters that no header can carry"))?;
-        dressed.headers_mut().insert(AUTHORIZATION, token);
+        if request.extensions().get::<Anonymous>().is_none() {
+            let token = self.inner.credential.header();
+            let token = token.map_err(|_| unusable("its token has characters that no header can carry"))?;
+            dressed.headers_mut().insert(AUTHORIZATION, token);
+        }
         // Bitbucket refuses a write without it as a forgery from a browser (FACTS 1.6).
         dressed.headers_mut().insert(X_ATLASSIAN_TOKEN, HeaderValue::from_static("no-check"));
         dressed.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));

@@ -18,7 +18,7 @@ use crate::proto::Reason;
 use crate::proto::scm::v1 as pb;
 
 /// `GET /rest/api/latest/projects/{key}`
-fn request(key: &ProjectKey) -> Request<Bytes> {
+pub(super) fn request(key: &ProjectKey) -> Request<Bytes> {
     Draft::get(Path::project(key), Permission::ProjectRead).empty()
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Wire {
     #[serde(default, deserialize_with = "text")]
     pub(super) key: String,
     #[serde(default, deserialize_with = "text")]
-    name: String,
+    pub(super) name: String,
     #[serde(default, deserialize_with = "text")]
     description: String,
     #[serde(default, rename = "type", deserialize_with = "text")]
@@ -55,13 +55,6 @@ impl From<Wire> for pb::Project {
             description: wire.description,
         }
     }
-}
-
-/// A project that the token can see.
-pub(super) struct Seen {
-    project: pb::Project,
-    /// The user that Bitbucket takes the token for.
-    pub(super) user: Option<String>,
 }
 
 impl Client {
@@ -84,7 +77,7 @@ impl Client {
         let looks = stream::iter(page).map(|key| self.look(key)).buffered(AT_ONCE);
         let seen: Vec<_> = looks.try_collect().await?;
         let wanted = asked.name_contains.to_lowercase();
-        let projects = seen.into_iter().flatten().map(|seen| seen.project);
+        let projects = seen.into_iter().flatten();
         Ok(pb::ListProjectsResponse {
             projects: projects.filter(|project| project.name.to_lowercase().contains(&wanted)).collect(),
             next_page_token: listing
@@ -93,9 +86,9 @@ impl Client {
     }
 
     /// Asks for one project; `None` when the token cannot see it.
-    pub(super) async fn look(&self, key: ProjectKey) -> Result<Option<Seen>, Error> {
+    async fn look(&self, key: ProjectKey) -> Result<Option<pb::Project>, Error> {
         match self.send(request(&key)).await {
-            Ok(seen) => Ok(Some(Seen { project: reply(&seen)?, user: seen.user() })),
+            Ok(seen) => reply(&seen).map(Some),
             Err(error) if is_hidden(&error) => Ok(None),
             Err(error) => Err(error),
         }

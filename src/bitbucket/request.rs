@@ -29,6 +29,10 @@ impl Permission {
     }
 }
 
+/// Marks a request that goes without credentials, in its extensions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Anonymous;
+
 /// A path below the base URL, each segment percent-encoded.
 #[derive(Debug, Clone)]
 pub(super) struct Path(String);
@@ -37,6 +41,11 @@ impl Path {
     /// The root of a REST resource; `latest` and `1.0` are the same for all that are used here (FACTS 1.1).
     pub(super) fn rest(resource: &str) -> Self {
         Self("/rest".to_owned()).segment(resource).segment("latest")
+    }
+
+    /// What the server tells anybody of its state; it is not below `/rest` (FACTS 1.8).
+    pub(super) fn status() -> Self {
+        Self("/status".to_owned())
     }
 
     /// A project.
@@ -114,6 +123,13 @@ impl Draft {
     /// Ends without a body; the answer is the bytes of a file, of whatever type.
     pub(super) fn raw(self) -> Request<Bytes> {
         self.finish(Bytes::new(), None, HeaderValue::from_static("*/*"))
+    }
+
+    /// Ends without a body and goes without credentials; the answer is JSON.
+    pub(super) fn anonymous(self) -> Request<Bytes> {
+        let mut request = self.empty();
+        request.extensions_mut().insert(Anonymous);
+        request
     }
 
     /// Ends with a JSON body; the answer is JSON.

@@ -1,77 +1,47 @@
-//! Who answers, in what version, for whom, and what may be seen: TestConnection.
+//! TestConnection: what a probe found, as the cloud may see it.
 
 use std::time::Instant;
 
-use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
-use http::Request;
-use serde::Deserialize;
+use tracing::warn;
 
-use crate::bitbucket::request::{Draft, Path, Permission};
-use crate::bitbucket::wire::text;
-use crate::bitbucket::{Client, Error, projects};
+use crate::bitbucket::probe::Findings;
+use crate::bitbucket::{Client, Error};
+use crate::ops::Check;
+use crate::proto::Reason;
 use crate::proto::scm::v1 as pb;
 
-/// `GET /rest/api/latest/application-properties`
-fn request() -> Request<Bytes> {
-    Draft::get(Path::rest("api").segment("application-properties"), Permission::ProjectRead).empty()
-}
-
-/// What a server says of itself. Some old versions write the build as a number, which is not read.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Properties {
-    #[serde(default, deserialize_with = "text")]
-    version: String,
-    #[serde(default, deserialize_with = "text")]
-    display_name: String,
-}
-
 impl Client {
-    /// Asks the server what it is, whom it takes the token for, and which of the connection's projects it shows.
-    ///
-    /// The version needs no token (FACTS 1.1), so that only the projects prove one; without a project in the connection the
-    /// first project of all is asked for.
+    /// Tells what [`Client::probe`] found. What does not work is among the checks, and in the log with what only the
+    /// operator may see.
     ///
     /// # Errors
-    /// Whatever keeps the connection from working, first of all [`Error::TokenInvalid`] and [`Error::NotBitbucket`].
+    /// [`Error::Unreachable`] where our own settings forbid to go there: that is no finding about Bitbucket.
     pub async fn test_connection(
         &self,
         _: pb::TestConnectionRequest,
     ) -> Result<pb::TestConnectionResponse, Error> {
         let started = Instant::now();
-        let reply = self.send(request()).await?;
-        let Properties { version, display_name } = reply.json()?;
-        if version.is_empty() {
-            return Err(reply.unreadable("it names no version"));
+        let Findings { checks, product, user, visible, hidden, forbidden } = self.examine().await;
+        if let Some(error) = forbidden {
+            return Err(error);
         }
-        let mut user = reply.user();
-        let (mut visible, mut hidden) = (Vec::new(), Vec::new());
-        let keys: Vec<_> = self.projects().iter().cloned().collect();
-        let looks = stream::iter(keys.clone()).map(|key| self.look(key)).buffered(projects::AT_ONCE);
-        for (key, look) in keys.into_iter().zip(looks.collect::<Vec<_>>().await) {
-            match look? {
-                Some(seen) => {
-                    visible.push(key.to_string());
-                    user = user.or(seen.user);
-                }
-                None => hidden.push(key.to_string()),
-            }
-        }
-        if self.projects().is_empty() {
-            user = user.or(self.send(projects::first()).await?.user());
-        }
+        checks.iter().filter(|check| check.is_failed()).for_each(|check| self.report(check));
         Ok(pb::TestConnectionResponse {
             connection: Some(self.shown()),
-            version,
-            product: display_name,
+            version: product.version,
+            product: product.display_name,
             authenticated_as: user.unwrap_or_default(),
             visible_projects: visible,
             hidden_projects: hidden,
             duration_ms: u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX),
-            checks: Vec::new(),
-            passed: true,
+            passed: !checks.iter().any(Check::is_failed),
+            checks: checks.iter().map(typed).collect(),
         })
+    }
+
+    fn report(&self, check: &Check) {
+        let Check { name, found, detail, .. } = check;
+        warn!(connection = self.connection(), check = name, found, detail, "the connection failed a check");
     }
 
     fn shown(&self) -> pb::Connection {
@@ -83,21 +53,59 @@ impl Client {
     }
 }
 
+fn typed(check: &Check) -> pb::Check {
+    pb::Check { reason: reason(check).into(), ..pb::Check::from(check) }
+}
+
+/// What a command would fail with, by the section that the advice leads to.
+fn reason(check: &Check) -> Reason {
+    let section = check.advice().filter(|_| check.is_failed()).map(|advice| advice.section);
+    let known = |section| REASONS.iter().find(|(sections, _)| sections.contains(&section));
+    section.and_then(known).map_or(Reason::Unspecified, |(_, reason)| *reason)
+}
+
+const REASONS: &[(&[&str], Reason)] = &[
+    (&["dns"], Reason::EgressDns),
+    (&["tcp"], Reason::EgressConnect),
+    (
+        &["proxy-dns", "proxy-tcp", "proxy-tls", "proxy-refused", "proxy-authentication", "proxy-stalled"],
+        Reason::EgressProxy,
+    ),
+    (
+        &[
+            "tls",
+            "not-tls",
+            "certificate-unknown-authority",
+            "certificate-wrong-host",
+            "certificate-expired",
+            "certificate-not-yet-valid",
+            "client-certificate",
+        ],
+        Reason::EgressTls,
+    ),
+    (&["not-bitbucket"], Reason::NotBitbucket),
+    (&["bitbucket-unavailable"], Reason::BitbucketUnavailable),
+    (&["token", "expiry"], Reason::TokenInvalid),
+    (&["captcha"], Reason::CaptchaRequired),
+    (&["licence"], Reason::PermissionMissing),
+    (&["projects"], Reason::ProjectNotFound),
+    (&["rate-limit"], Reason::RateLimited),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bitbucket::reply::Reply;
+    use crate::ops::Advice;
 
     #[test]
-    fn the_version_is_read_whether_the_build_is_a_text_or_a_number() {
-        assert_eq!(request().uri(), "/rest/api/latest/application-properties");
-        for build in [r#""9004022""#, "8007000"] {
-            let json = format!(r#"{{"version":"9.4.22","buildNumber":{build},"displayName":"Bitbucket"}}"#);
-            let properties: Properties = Reply::of(200, &json).json().expect("read");
-            assert_eq!(
-                (properties.version.as_str(), properties.display_name.as_str()),
-                ("9.4.22", "Bitbucket")
-            );
-        }
+    fn a_failed_check_has_the_reason_that_commands_fail_with() {
+        let advice = |section| Advice::new("Why.", "What to do.", section);
+        let failed = |section| typed(&Check::failed("token", "no", advice(section))).reason();
+        assert_eq!(failed("token"), Reason::TokenInvalid);
+        assert_eq!(failed("certificate-expired"), Reason::EgressTls);
+        assert_eq!(failed("user"), Reason::Unspecified);
+        let warned = typed(&Check::warned("expiry", "soon", advice("expiry")));
+        assert_eq!((warned.reason(), warned.kind()), (Reason::Unspecified, pb::CheckKind::Expiry));
+        assert_eq!(warned.docs, "docs/troubleshooting.md#expiry");
     }
 }

@@ -13,7 +13,7 @@ use tower::util::BoxCloneSyncService;
 use url::Url;
 
 use crate::bitbucket::error::{Cause, Recovery};
-use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin};
+use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin, Proxy};
 use crate::ops::Tasks;
 use crate::proto::Reason;
 
@@ -44,12 +44,16 @@ pub(super) enum Lost {
     },
 }
 
-/// HTTP/1.1 or 2, as TLS agrees, with idle connections kept for a while.
+/// What opens the connections to a base URL: for HTTP/1.1 or 2, as TLS agrees.
 ///
 /// # Errors
 /// When the URL has no origin.
-pub(super) fn over(egress: &Egress, base: &Url) -> Result<Transport, NotAnOrigin> {
-    let connector = egress.connector(Origin::of(base)?, Alpn::Http1OrHttp2);
+pub(super) fn connector(egress: &Egress, base: &Url) -> Result<Connector, NotAnOrigin> {
+    Ok(egress.connector(Origin::of(base)?, Alpn::Http1OrHttp2))
+}
+
+/// HTTP over such connections; idle ones are kept for a while.
+pub(super) fn over(connector: Connector) -> Transport {
     let way = connector.clone();
     // A set of its own: a connection that is idle in the pool must not keep a drain waiting, and a command that is under
     // way keeps it waiting by a guard of its own. The tasks end with the pool, which ends with the client.
@@ -57,28 +61,30 @@ pub(super) fn over(egress: &Egress, base: &Url) -> Result<Transport, NotAnOrigin
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .build::<_, Full<Bytes>>(connector);
-    Ok(BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Full<Bytes>>| {
+    BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Full<Bytes>>| {
         let (client, way) = (client.clone(), way.clone());
         async move {
             // A proxy that forwards requests wants to know who we are in each; one that opens tunnels never sees them.
-            if let Some(authorization) = way.proxy_authorization() {
+            let forwarder = way.forwarder();
+            if let Some(authorization) = forwarder.as_ref().and_then(Proxy::authorization) {
                 request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
             }
             let response = client.request(request).await.map_err(lost)?;
-            if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
-                return Err(locked_out(&way));
+            match forwarder {
+                Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                    Err(locked_out(&proxy))
+                }
+                Some(_) | None => Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync())),
             }
-            Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync()))
         }
-    })))
+    }))
 }
 
 /// A forwarding proxy answered in Bitbucket's place: it passed nothing on.
-fn locked_out(way: &Connector) -> Lost {
+fn locked_out(proxy: &Proxy) -> Lost {
     let says = format!(
-        "the proxy before {} wants other credentials (407): check its user and password in its URL or in \
-         proxy.credentials_file; of its schemes only Basic is supported",
-        way.origin()
+        "the proxy {proxy} wants other credentials (407 Proxy Authentication Required): give its user and password in its \
+         URL or in proxy.credentials_file; of its schemes only Basic is supported"
     );
     let source = Cause::from(says.clone());
     Lost::Unsent { hop: Reason::EgressProxy, recovery: Recovery::GiveUp, says, source }
@@ -107,7 +113,7 @@ fn said(error: &legacy::Error) -> Option<&egress::Error> {
     None
 }
 
-fn reason(hop: Hop) -> Reason {
+pub(super) fn reason(hop: Hop) -> Reason {
     match hop {
         Hop::Check => Reason::OriginRefused,
         Hop::Resolve => Reason::EgressDns,

@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 pub use layers::Layers;
 pub use problem::{Problem, Problems};
 pub use section::Section;
-pub use units::{Count, Malformed, NoCount, Period, Size};
+pub use units::{Count, Malformed, NoCount, NoSwitch, Period, SWITCH, Size, Switch};
 
 /// One setting of a program.
 #[derive(Debug, Clone, Copy)]
@@ -58,13 +58,19 @@ pub fn environment(name: &str) -> Option<String> {
 /// The flags of a table, for [`clap::Command::args`].
 ///
 /// They have neither default nor environment of clap's: the layers do that, and know afterwards which it was. Secrets
-/// get no flag, because everybody on the machine can read the command line of a process.
+/// get no flag, because everybody on the machine can read the command line of a process. A flag whose unit is [`SWITCH`]
+/// may stand without a value, and means true then.
 pub fn args(table: &'static [Setting]) -> Vec<clap::Arg> {
     let with_flag = table.iter().filter(|setting| !setting.flag.is_empty());
     let plain = with_flag.filter(|setting| setting.secret == Secrecy::Plain);
     plain
         .map(|setting| {
-            clap::Arg::new(setting.key).long(setting.flag).value_name("VALUE").help(about(setting))
+            let arg = clap::Arg::new(setting.key).long(setting.flag).value_name("VALUE").help(about(setting));
+            // With an equals sign only: the word after the bare flag may be an argument of its own.
+            match setting.unit {
+                SWITCH => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+                _ => arg,
+            }
         })
         .collect()
 }

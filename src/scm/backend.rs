@@ -88,7 +88,13 @@ fn account(settings: &Settings) -> Result<Account, Fault> {
             bitbucket::Credential::Basic { user: user.clone(), password: Source::Fixed(password.clone()) }
         }
     };
-    Ok(Account { name: settings.name.clone(), base: settings.base.clone(), credential, projects })
+    Ok(Account {
+        name: settings.name.clone(),
+        base: settings.base.clone(),
+        credential,
+        user: settings.user.clone(),
+        projects,
+    })
 }
 
 /// The cloud gets the fault, the operator's log the chain of causes.

@@ -36,6 +36,8 @@ pub struct Settings {
     pub base: Url,
     /// How to log in.
     pub credential: Credential,
+    /// The user whom the token must belong to, where the cloud names one.
+    pub user: Option<String>,
     /// What it may touch.
     pub projects: Projects,
 }
@@ -87,6 +89,7 @@ impl HeldSecret {
             name: held.name.clone(),
             base: base_url(&held.url)?,
             credential: held.credential()?,
+            user: Some(held.user.clone()).filter(|user| !user.is_empty()),
             projects: held.projects.iter().cloned().collect(),
         })
     }
@@ -173,6 +176,8 @@ mod tests {
         let settings = held(|_| {}).settings().expect("usable");
         assert_eq!(settings.base.as_str(), "https://git.example.com/bitbucket");
         assert!(matches!(settings.credential, Credential::Bearer(_)));
+        assert_eq!(settings.user.as_deref(), Some("ci"));
+        assert_eq!(held(|h| h.user.clear()).settings().expect("usable").user, None);
         assert!(settings.projects.contains("shop"));
         let basic = held(|h| h.auth = "basic".into()).settings().expect("usable");
         assert!(matches!(basic.credential, Credential::Basic { user, .. } if user == "ci"));

@@ -48,6 +48,7 @@ impl World {
             name: "main".into(),
             base: self.sim.url().parse().expect("a URL"),
             credential: Credential::Bearer(Source::Fixed(token.into())),
+            user: None,
             projects: projects.collect(),
         };
         Client::new(account, &egress).expect("a client")

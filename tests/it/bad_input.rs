@@ -141,7 +141,11 @@ async fn html_in_place_of_an_answer_is_no_bitbucket() {
         let status = get_repo(&caller, web()).await;
         refused(&status, Code::FailedPrecondition, Reason::NotBitbucket, hint);
         let tested = caller.connections().test_connection(caller.ask(pb::TestConnectionRequest {})).await;
-        refused(&failed(tested), Code::FailedPrecondition, Reason::NotBitbucket, hint);
+        let tested = tested.expect("a test has an answer").into_inner();
+        let version =
+            tested.checks.iter().find(|check| check.kind() == pb::CheckKind::Version).expect("checked");
+        assert!(!tested.passed && version.cause.contains(hint), "{version:?}");
+        assert_eq!(version.reason(), Reason::NotBitbucket);
         world.sim.knobs().clear();
     }
 }

@@ -1,6 +1,6 @@
 //! No secret is in any log line: canaries in every secret's place, both programs at TRACE, their libraries included.
 
-mod forms;
+pub(crate) mod forms;
 mod house;
 
 use bitbucket_sim::{Fault as Trouble, Rule};

@@ -60,6 +60,7 @@ async fn looks(world: &World, caller: &Caller) -> BTreeSet<&'static str> {
     assert!(["alice", "carol"].contains(&tested.authenticated_as.as_str()), "{tested:?}");
     assert!(!tested.version.is_empty(), "{tested:?}");
     assert_eq!(tested.visible_projects, ["SHOP"]);
+    assert!(tested.passed && tested.checks.len() > 12, "{tested:?}");
     let listed = connections.list_connections(caller.ask(pb::ListConnectionsRequest {})).await;
     assert!(listed.expect("listed").into_inner().connections.iter().any(|it| it.name == "main"));
     let projects = repos.list_projects(caller.ask(pb::ListProjectsRequest::default())).await;

@@ -79,13 +79,13 @@ fn check_file(file: &File) -> Vec<Finding> {
 fn fault(place: &Place, path: &str, item: &Item) -> Option<String> {
     match &item.what {
         What::FileModule(name) => match place {
-            Place::Root if !arrows::is_module(name) => {
+            Place::Root if !place.may_declare(path, name) => {
                 Some(format!("the module {name} has no row in the table of arrows"))
             }
-            Place::Binary(_) => {
+            Place::Binary(_) if !place.may_declare(path, name) => {
                 Some(format!("`mod {name};` would build a file of the library into a binary"))
             }
-            Place::Root | Place::Module(_) | Place::Unknown => None,
+            Place::Root | Place::Binary(_) | Place::Module(_) | Place::Unknown => None,
         },
         What::ExternCrate => Some("`extern crate` could give the crate's root another name".to_owned()),
         What::PathAttribute => Some("`#[path]` puts a file where its path does not say".to_owned()),
@@ -128,7 +128,7 @@ fn resolve(place: &Place, inline: &[String], written: &[String]) -> Option<Vec<S
     let here = match place {
         Place::Root => Some(inline.to_vec()),
         Place::Module(parts) => Some(parts.iter().chain(inline).cloned().collect()),
-        // `crate`, `self` and `super` of a binary stay in its one file.
+        // `crate`, `self` and `super` of a binary stay in its own files.
         Place::Binary(_) | Place::Unknown => None,
     };
     match first.as_str() {

@@ -26,7 +26,7 @@ use gitproxy::agent::config::{AccessKey, DebugListen};
 use gitproxy::agent::{Agent, Config as AgentConfig};
 use gitproxy::bitbucket::{Account, Credential, ProjectKey};
 use gitproxy::egress::serve::ServerTls;
-use gitproxy::egress::{Guard, Roots};
+use gitproxy::egress::{Guard, Proxies, Roots};
 use gitproxy::gateway::store::FileStore;
 use gitproxy::gateway::{Config as GatewayConfig, Gateway};
 use gitproxy::ops::secret::Source;
@@ -142,6 +142,9 @@ impl World {
             gateway_client: None,
             roots: self.roots.clone(),
             extra_ca: Vec::new(),
+            proxies: Proxies::default(),
+            gateway_proxies: None,
+            bitbucket_proxies: None,
             connections: local.map(|link| self.account(link).into()).collect(),
             new_origins: Allowance::default(),
             guard: simulator_allowed(),
@@ -170,6 +173,7 @@ impl World {
                 Auth::Bearer => Credential::Bearer(secret),
                 Auth::Basic(user) => Credential::Basic { user: user.clone(), password: secret },
             },
+            user: None,
             projects: projects.collect(),
         }
     }

@@ -136,7 +136,7 @@ fn one_connection_needs_no_file() {
         ("BITBUCKET_PROJECTS", "SHOP, ~jane"),
     ];
     let config = read("", &env, &[]).expect("usable");
-    let [Connection { account: only, client: None }] = &config.connections[..] else {
+    let [Connection { account: only, client: None, .. }] = &config.connections[..] else {
         panic!("{:?}", config.connections)
     };
     assert_eq!((only.name.as_str(), only.base.as_str()), ("default", "https://git.example.com/bitbucket"));
@@ -162,6 +162,22 @@ fn connections_in_the_file_are_read_by_name_and_the_environment_wins_for_default
     assert!(
         matches!(&config.connections[1].account.credential, Credential::Basic { user, .. } if user == "ci")
     );
+}
+
+#[test]
+fn the_user_of_a_bearer_token_is_kept_to_be_checked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, token) = (key(), token(folder.path()));
+    let connection = |name: &str, user: &str| {
+        format!(
+            "[connections.{name}]\nurl = \"https://a\"\ntoken_file = \"{token}\"\nprojects = [\"A\"]\n{user}\n"
+        )
+    };
+    let file = connection("a", "user = \"ci\"") + &connection("b", "");
+    let config = read(&file, &[GATEWAY, ("ACCESS_KEY", key.as_str())], &[]).expect("usable");
+    let users: Vec<_> = config.connections.iter().map(|it| it.account.user.as_deref()).collect();
+    assert_eq!(users, [Some("ci"), None]);
+    assert!(matches!(config.connections[0].account.credential, Credential::Bearer(_)));
 }
 
 #[test]

@@ -303,22 +303,6 @@ async fn all_repositories_are_paged_project_by_project_past_hidden_ones() {
 }
 
 #[tokio::test]
-async fn a_connection_test_names_user_version_and_hidden_projects() {
-    let user: &[_] = &[("content-type", "application/json"), ("x-ausername", "jane%40x")];
-    let far = FarEnd::new([
-        Answer::Json(200, r#"{"version":"9.4.22","displayName":"Bitbucket"}"#),
-        Answer::Headed(200, user, r#"{"key":"SHOP"}"#),
-        Answer::Json(404, r#"{"errors":[{"exceptionName":"x.NoSuchProjectException"}]}"#),
-    ]);
-    let found = far.client().test_connection(pb::TestConnectionRequest {}).await.expect("tested");
-    assert_eq!((found.version.as_str(), found.authenticated_as.as_str()), ("9.4.22", "jane@x"));
-    assert_eq!(
-        (found.visible_projects, found.hidden_projects),
-        (vec!["SHOP".to_owned()], vec!["~jane".to_owned()])
-    );
-}
-
-#[tokio::test]
 async fn a_default_branch_is_asked_for_in_the_old_way_where_the_new_one_is_missing() {
     let missing = || Answer::Json(404, r#"{"status-code":404}"#);
     let branch = Answer::Json(200, r#"{"id":"refs/heads/main","displayId":"main","latestCommit":"ff"}"#);

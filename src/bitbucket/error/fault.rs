@@ -6,7 +6,7 @@ use http::StatusCode;
 use tonic::Code;
 
 use crate::bitbucket::Error;
-use crate::bitbucket::error::{Doubt, Recovery, Refusal, Stranger};
+use crate::bitbucket::error::{Doubt, Recovery, Refusal};
 use crate::proto::{Fault, Reason};
 
 impl From<Error> for Fault {
@@ -20,7 +20,7 @@ impl From<Error> for Fault {
             Error::Unreachable { says, hop, recovery, .. } => unreachable(hop, recovery, says),
             Error::Cut { .. } => Self::new(Code::Unavailable, Reason::EgressCut, CUT),
             Error::Uncertain { doubt, .. } => uncertain(doubt),
-            Error::NotBitbucket { stranger, .. } => not_bitbucket(in_words(&stranger)),
+            Error::NotBitbucket { stranger, .. } => not_bitbucket(&stranger.in_words().join(": ")),
             Error::Unreadable { problem, .. } => not_bitbucket(&format!(
                 "the answer is not what Bitbucket Data Center 7.21 to 10 gives: {problem}"
             )),
@@ -83,25 +83,6 @@ fn unreachable(hop: Reason, recovery: Recovery, says: String) -> Fault {
     match recovery {
         Recovery::Retry => fault.retry_after(COME_BACK),
         Recovery::GiveUp => fault,
-    }
-}
-
-fn in_words(stranger: &Stranger) -> &'static str {
-    match stranger {
-        Stranger::LoginPage => {
-            "a login page answers in place of Bitbucket's REST interface: a single sign-on or a reverse proxy must let \
-             /rest pass with the token"
-        }
-        Stranger::Redirect { .. } | Stranger::Loop => {
-            "Bitbucket's REST interface redirects elsewhere, most likely to the login of a single sign-on: it must let \
-             /rest pass with the token; or the base URL is not the one that Bitbucket is configured with"
-        }
-        Stranger::NotFoundPage => {
-            "there is no Bitbucket below the connection's base URL; check its host and context path"
-        }
-        Stranger::OtherType => {
-            "what answers below the connection's base URL is not Bitbucket's REST interface; check host and context path"
-        }
     }
 }
 

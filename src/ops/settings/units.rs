@@ -16,6 +16,18 @@ pub struct Size(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Count(pub u32);
 
+/// Whether or not: the word `true` or `false`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switch(pub bool);
+
+/// The unit of a setting that is a [`Switch`]; by it the flag is one that may stand alone.
+pub const SWITCH: &str = "word: true or false";
+
+/// A text is no [`Switch`]. It does not repeat the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is neither true nor false")]
+pub struct NoSwitch;
+
 /// Why a text is no value with a unit. It does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
@@ -51,6 +63,14 @@ impl FromStr for Count {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a whole number from 1 to {}", u32::MAX)]
 pub struct NoCount;
+
+impl FromStr for Switch {
+    type Err = NoSwitch;
+
+    fn from_str(text: &str) -> Result<Self, NoSwitch> {
+        text.trim().parse().map(Self).map_err(|_| NoSwitch)
+    }
+}
 
 impl FromStr for Period {
     type Err = Malformed;
@@ -131,6 +151,14 @@ mod tests {
         assert_eq!("16".parse(), Ok(Count(16)));
         for text in ["0", "-1", "1.5", "many", "", "99999999999"] {
             assert_eq!(text.parse::<Count>(), Err(NoCount), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_switch_is_true_or_false_and_nothing_like_it() {
+        assert_eq!(["true", " false "].map(str::parse), [Ok(Switch(true)), Ok(Switch(false))]);
+        for text in ["yes", "1", "TRUE", ""] {
+            assert_eq!(text.parse::<Switch>(), Err(NoSwitch), "{text}");
         }
     }
 

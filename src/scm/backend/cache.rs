@@ -32,6 +32,7 @@ impl Identity {
                 part(password.expose_secret().as_bytes());
             }
         }
+        part(settings.user.as_deref().unwrap_or_default().as_bytes());
         for key in settings.projects.keys() {
             part(key.as_bytes());
         }
@@ -77,6 +78,7 @@ mod tests {
         Settings {
             name: name.into(),
             base: "https://git.example".parse().expect("a URL"),
+            user: None,
             credential: Credential::Bearer(token.into()),
             projects: projects.iter().copied().collect(),
         }
@@ -92,6 +94,7 @@ mod tests {
             settings("a", "u", &["A", "B"]),
             settings("a", "t", &["AB"]),
             settings("a", "t", &["A"]),
+            Settings { user: Some("u".into()), ..settings("a", "t", &["A", "B"]) },
             Settings { credential: basic, ..settings("a", "t", &["A", "B"]) },
             Settings { base: "https://git.example/x".parse().unwrap(), ..settings("a", "t", &["A", "B"]) },
         ] {

@@ -87,6 +87,19 @@ pub(crate) struct Actor {
     only: Vec<Vec<String>>,
 }
 
+impl Permission {
+    /// The name as a token's permission; none for nothing.
+    pub(crate) fn word(self, scope: &str) -> Option<String> {
+        let level = match self {
+            Self::None => return None,
+            Self::Read => "READ",
+            Self::Write => "WRITE",
+            Self::Admin => "ADMIN",
+        };
+        Some(format!("{scope}_{level}"))
+    }
+}
+
 impl Actor {
     /// What the actor may do with a project itself.
     pub(crate) fn project(&self, key: &str) -> Permission {
@@ -157,13 +170,14 @@ fn credentials(headers: &HeaderMap) -> Credentials {
 }
 
 fn by_token(store: &Store, text: &str, user: Option<&str>) -> Result<Actor, Refusal> {
-    let Some(Token { id, spec }) = store.tokens.get(text) else { return Err(wrong()) };
+    let Some(Token { id, spec, .. }) = store.tokens.get(text) else { return Err(wrong()) };
     if spec.expires_at.is_some_and(|at| at <= SystemTime::now())
         || (user.is_some() && user != spec.user.as_deref())
     {
         return Err(wrong());
     }
     let owner = spec.user.as_ref().and_then(|name| store.users.get(name));
+    owner.map_or(Ok(()), seated)?;
     let at_most = |granted: Permission, own: fn(&User) -> Permission| {
         owner.map_or(granted, |user| granted.min(own(user)))
     };
@@ -197,6 +211,7 @@ fn by_password(store: &mut Store, name: &str, secret: &str) -> Result<Actor, Ref
         return Err(wrong());
     }
     user.failed_logins = 0;
+    seated(user)?;
     Ok(Actor {
         user: Some(user.name.clone()),
         label: user.name.clone(),
@@ -206,6 +221,15 @@ fn by_password(store: &mut Store, name: &str, secret: &str) -> Result<Actor, Ref
         repo: user.repo,
         only: user.only.clone().into_iter().collect(),
     })
+}
+
+/// Refuses an account without a seat, although the credentials are right.
+fn seated(user: &User) -> Result<(), Refusal> {
+    if user.licensed {
+        return Ok(());
+    }
+    let message = "You do not have permission to access Bitbucket.";
+    Err(api(StatusCode::UNAUTHORIZED, "auth.NoAccessAuthenticationException", message))
 }
 
 fn wrong() -> Refusal {
@@ -250,7 +274,7 @@ mod tests {
     #[test]
     fn a_personal_token_is_its_owners_password_and_nobody_elses() {
         let mut store = store();
-        store.tokens.insert("t0".to_owned(), Token { id: 9, spec: TokenSpec::personal("alice") });
+        store.tokens.insert("t0".to_owned(), Token { id: 9, created: 0, spec: TokenSpec::personal("alice") });
         assert!(identify(&mut store, &basic("alice", "t0"), Basic::Accepted).is_ok());
         assert!(identify(&mut store, &basic("bob", "t0"), Basic::Accepted).is_err());
     }
@@ -258,7 +282,7 @@ mod tests {
     #[test]
     fn a_projects_token_is_no_password() {
         let mut store = store();
-        store.tokens.insert("t1".to_owned(), Token { id: 9, spec: TokenSpec::project("SHOP") });
+        store.tokens.insert("t1".to_owned(), Token { id: 9, created: 0, spec: TokenSpec::project("SHOP") });
         assert!(identify(&mut store, &basic("alice", "t1"), Basic::Accepted).is_err());
     }
 
@@ -267,9 +291,10 @@ mod tests {
         let mut store = store();
         store.ensure_user("alice").repo = Permission::Read;
         store.ensure_user("alice").project = Permission::Read;
-        store
-            .tokens
-            .insert("t2".to_owned(), Token { id: 9, spec: TokenSpec::personal("alice").only(&["SHOP"]) });
+        store.tokens.insert(
+            "t2".to_owned(),
+            Token { id: 9, created: 0, spec: TokenSpec::personal("alice").only(&["SHOP"]) },
+        );
         let bearer = [(header::AUTHORIZATION, "Bearer t2".parse().unwrap())].into_iter().collect();
         let actor = identify(&mut store, &bearer, Basic::Accepted).unwrap().unwrap();
         assert_eq!(actor.repo("shop"), Permission::Read);

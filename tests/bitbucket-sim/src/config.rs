@@ -1,5 +1,6 @@
 //! What a simulator is started with.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,8 +14,14 @@ pub struct Config {
     pub version: Version,
     /// The context path, `/bitbucket` by default; empty for none.
     pub context: String,
-    /// The port on 127.0.0.1; 0 (the default) for a free one.
+    /// The address to listen on, 127.0.0.1 by default.
+    pub address: IpAddr,
+    /// The port there; 0 (the default) for a free one.
     pub port: u16,
+    /// Whether it speaks TLS, as it does by default; without it, something in front of it may.
+    pub tls: bool,
+    /// Names for which its certificate is good too, beside `localhost` and the address.
+    pub names: Vec<String>,
     /// Where the bare repositories are, `DIR/<project>/<slug>.git`; none for a temporary folder.
     pub dir: Option<PathBuf>,
     /// Whether REST accepts Basic authentication; none for what the version does (off from 10.x).
@@ -30,7 +37,10 @@ impl Default for Config {
         Self {
             version: Version::default(),
             context: "/bitbucket".to_owned(),
+            address: Ipv4Addr::LOCALHOST.into(),
             port: 0,
+            tls: true,
+            names: Vec::new(),
             dir: None,
             basic_auth: None,
             auto_build: None,
@@ -44,6 +54,18 @@ impl Config {
     #[must_use]
     pub fn version(self, version: Version) -> Self {
         Self { version, ..self }
+    }
+
+    /// What the server calls itself in links: by a name that only this machine knows while nobody else can reach it.
+    pub(crate) fn base(&self, port: u16) -> String {
+        let host = match self.names.first() {
+            _ if self.address.is_loopback() => "localhost".to_owned(),
+            Some(name) => name.clone(),
+            None if self.address.is_ipv6() => format!("[{}]", self.address),
+            None => self.address.to_string(),
+        };
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{host}:{port}{}", self.context_path())
     }
 
     /// The context path with a leading and without a trailing slash, or nothing.

@@ -70,6 +70,40 @@ impl Rule {
     }
 }
 
+/// What a server says of itself at `/status`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// It works.
+    #[default]
+    Running,
+    /// It is starting; REST answers 503.
+    Starting,
+    /// It is being backed up or moved; REST answers 503.
+    Maintenance,
+    /// It did not start; REST answers 503.
+    Error,
+    /// Nobody has set it up yet; REST answers 503.
+    FirstRun,
+}
+
+impl State {
+    /// The product's word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Starting => "STARTING",
+            Self::Maintenance => "MAINTENANCE",
+            Self::Error => "ERROR",
+            Self::FirstRun => "FIRST_RUN",
+        }
+    }
+
+    /// Whether everything but `/status` is refused.
+    pub(crate) fn holds_back(self) -> bool {
+        self != Self::Running
+    }
+}
+
 /// Names a rule, to remove it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleId(u64);
@@ -96,6 +130,7 @@ struct Settings {
     rules: Vec<(RuleId, Rule)>,
     limit: Option<RateLimit>,
     buckets: HashMap<String, Bucket>,
+    state: State,
 }
 
 /// The switches of one simulator; they may be turned at any time.
@@ -119,7 +154,7 @@ impl Knobs {
         self.lock().rules.retain(|(other, _)| *other != id);
     }
 
-    /// Removes every rule and the rate limit.
+    /// Removes every rule and the rate limit; the server is running.
     pub fn clear(&self) {
         *self.lock() = Settings::default();
     }
@@ -129,6 +164,16 @@ impl Knobs {
         let mut settings = self.lock();
         settings.limit = limit;
         settings.buckets.clear();
+    }
+
+    /// Sets the server's state.
+    pub fn state(&self, state: State) {
+        self.lock().state = state;
+    }
+
+    /// The server's state.
+    pub(crate) fn current_state(&self) -> State {
+        self.lock().state
     }
 
     /// The faults of one request; each counts as used.

@@ -43,7 +43,7 @@ mod version;
 pub use crate::auth::{Permission, TokenSpec};
 pub use crate::config::{AutoBuild, Config};
 pub use crate::journal::{Request, Write, WriteKind};
-pub use crate::knobs::{Fault, Knobs, RateLimit, Rule, RuleId};
+pub use crate::knobs::{Fault, Knobs, RateLimit, Rule, RuleId, State};
 pub use crate::seed::{Commit, Content};
 pub use crate::sim::{Error, Sim};
 pub use crate::version::Version;

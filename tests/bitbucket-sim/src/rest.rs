@@ -18,6 +18,7 @@ mod pulls;
 mod raw;
 mod repos;
 mod tags;
+mod tokens;
 mod users;
 
 use crate::call::Call;
@@ -30,6 +31,7 @@ use crate::store::Repo;
 pub(crate) const TABLES: &[&[Route]] = &[
     meta::ROUTES,
     users::ROUTES,
+    tokens::ROUTES,
     projects::ROUTES,
     repos::ROUTES,
     branches::ROUTES,

@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use percent_encoding::utf8_percent_encode;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -33,10 +34,10 @@ use crate::{rest, scm};
 pub(crate) async fn accept(
     app: Arc<App>,
     listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
+    tls: Option<Arc<rustls::ServerConfig>>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let acceptor = TlsAcceptor::from(tls);
+    let acceptor = tls.map(TlsAcceptor::from);
     let (mut connections, told) = (JoinSet::new(), stopped.clone());
     loop {
         tokio::select! {
@@ -51,10 +52,29 @@ pub(crate) async fn accept(
     let _ = tokio::time::timeout(GRACE, all).await;
 }
 
-async fn connection(app: Arc<App>, tls: TlsAcceptor, socket: TcpStream, mut stopped: watch::Receiver<bool>) {
+async fn connection(
+    app: Arc<App>,
+    tls: Option<TlsAcceptor>,
+    socket: TcpStream,
+    stopped: watch::Receiver<bool>,
+) {
     let _ = socket.set_nodelay(true);
-    // A handshake that fails is the client's affair: that is how clients without our CA end.
-    let Ok(stream) = tls.accept(socket).await else { return };
+    match tls {
+        None => converse(app, socket, stopped).await,
+        // A handshake that fails is the client's affair: that is how clients without our CA end.
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(socket).await {
+                converse(app, stream, stopped).await;
+            }
+        }
+    }
+}
+
+async fn converse(
+    app: Arc<App>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    mut stopped: watch::Receiver<bool>,
+) {
     let service = service_fn(move |request| handle(Arc::clone(&app), request));
     let builder = auto::Builder::new(TokioExecutor::new());
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -130,6 +150,9 @@ async fn respond(
     let below = below.ok_or_else(no_page)?;
     let segments = route::segments(below).ok_or(Refusal::Bare(StatusCode::BAD_REQUEST))?;
     let area = segments.first().map_or("", String::as_str);
+    if area != "status" && app.knobs.current_state().holds_back() {
+        return Err(api(StatusCode::SERVICE_UNAVAILABLE, "", "Bitbucket is not available at the moment."));
+    }
     let basic = match area {
         "rest" if !app.config.basic_auth.unwrap_or(!app.config.version.refuses_basic()) => Basic::Refused,
         _ => Basic::Accepted,

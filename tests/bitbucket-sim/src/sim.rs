@@ -1,9 +1,12 @@
 //! The simulator as tests hold it.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -15,7 +18,7 @@ use crate::journal::{Request, Write};
 use crate::knobs::Knobs;
 use crate::seed::Commit;
 use crate::server;
-use crate::store::{Repo, Token};
+use crate::store::{self, Repo, Token};
 use crate::tls::Identity;
 
 /// Why a simulator did not start, or was seeded in vain.
@@ -57,7 +60,7 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Starts a simulator on 127.0.0.1 with a certificate authority of its own.
+    /// Starts a simulator where the settings say, with a certificate authority of its own.
     ///
     /// # Errors
     /// When the port is taken, the folder cannot be made, or TLS cannot be set up.
@@ -70,17 +73,18 @@ impl Sim {
         };
         tokio::fs::create_dir_all(&dir).await?;
         let dir = tokio::fs::canonicalize(dir).await?;
-        let identity = Identity::create()?;
-        let listener = TcpListener::bind(("127.0.0.1", config.port)).await?;
-        let base = format!("https://localhost:{}{}", listener.local_addr()?.port(), config.context_path());
+        let identity = Identity::create(&config)?;
+        let tls = config.tls.then_some(identity.server);
+        let listener = TcpListener::bind((config.address, config.port)).await?;
+        let base = config.base(listener.local_addr()?.port());
         let app = Arc::new(App::new(config, base, dir));
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let mut accept = tokio::task::JoinSet::new();
-        accept.spawn(server::accept(Arc::clone(&app), listener, identity.server, stopped));
+        accept.spawn(server::accept(Arc::clone(&app), listener, tls, stopped));
         Ok(Self { app, ca_pem: identity.ca_pem, accept, stop, _temporary: temporary })
     }
 
-    /// The base address with the context path, such as `https://localhost:40123/bitbucket`.
+    /// The base address with the context path, such as `https://localhost:40123/bitbucket`; `http:` without TLS.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.app.base
@@ -145,6 +149,11 @@ impl Sim {
         self.app.store().ensure_user(name).failed_logins = 0;
     }
 
+    /// Takes a user's seat away: the account is known and may do nothing.
+    pub fn unlicense_user(&self, name: &str) {
+        self.app.store().ensure_user(name).licensed = false;
+    }
+
     /// Makes an access token and gives its text.
     #[must_use]
     pub fn add_token(&self, spec: TokenSpec) -> String {
@@ -152,12 +161,9 @@ impl Sim {
         if let Some(user) = &spec.user {
             store.ensure_user(user);
         }
-        let id = store.new_id();
-        let text = format!(
-            "BBDC-{id:06}-{:016x}",
-            crate::store::now().unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        );
-        store.tokens.insert(text.clone(), Token { id, spec });
+        let id = FIRST_TOKEN + store.new_id();
+        let text = token_text(id);
+        store.tokens.insert(text.clone(), Token { id, created: store::now(), spec });
         text
     }
 
@@ -256,6 +262,15 @@ impl Drop for Sim {
         self.app.abort();
     }
 }
+
+/// A token's text as the official document shows it: the number, a colon and 20 random bytes, in base64.
+fn token_text(id: u64) -> String {
+    let random = std::iter::repeat_with(|| RandomState::new().hash_one(id).to_be_bytes()).flatten();
+    STANDARD.encode(format!("{id}:").bytes().chain(random.take(20)).collect::<Vec<_>>())
+}
+
+/// Where the numbers of tokens begin, so that they have twelve digits as the product's have.
+const FIRST_TOKEN: u64 = 252_973_000_000;
 
 /// Makes an empty bare repository in a project that exists, or a copy of another as its fork.
 pub(crate) async fn create_repo(

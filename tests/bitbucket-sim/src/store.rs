@@ -40,11 +40,15 @@ pub(crate) struct User {
     pub(crate) project: Permission,
     pub(crate) repo: Permission,
     pub(crate) only: Option<Vec<String>>,
+    /// Whether the account has a seat.
+    pub(crate) licensed: bool,
 }
 
 /// An HTTP access token.
 pub(crate) struct Token {
     pub(crate) id: u64,
+    /// In milliseconds since 1970.
+    pub(crate) created: i64,
     pub(crate) spec: TokenSpec,
 }
 
@@ -137,6 +141,7 @@ impl Store {
             project: Permission::Admin,
             repo: Permission::Admin,
             only: None,
+            licensed: true,
         })
     }
 
@@ -206,8 +211,13 @@ impl Store {
     }
 }
 
-/// Now, in milliseconds since 1970, as every date of the interface is.
+/// Now, as every date of the interface is.
 pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    millis(SystemTime::now())
+}
+
+/// A time in milliseconds since 1970.
+pub(crate) fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

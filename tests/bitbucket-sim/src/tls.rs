@@ -6,6 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 
+use crate::config::Config;
 use crate::sim::Error;
 
 /// A server's TLS settings and the certificate that clients must trust.
@@ -15,8 +16,8 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Makes a new authority and a certificate for `localhost`, 127.0.0.1 and ::1.
-    pub(crate) fn create() -> Result<Self, Error> {
+    /// Makes a new authority and a certificate for `localhost`, 127.0.0.1, ::1, and what the settings name.
+    pub(crate) fn create(config: &Config) -> Result<Self, Error> {
         let ca_key = KeyPair::generate()?;
         let mut ca = CertificateParams::new(Vec::new())?;
         ca.distinguished_name.push(DnType::CommonName, "Bitbucket simulator CA");
@@ -27,7 +28,9 @@ impl Identity {
         let issuer = Issuer::new(ca, ca_key);
 
         let key = KeyPair::generate()?;
-        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let address = config.address.to_string();
+        let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1", &address].map(str::to_owned).into();
+        names.extend(config.names.iter().cloned());
         let mut leaf = CertificateParams::new(names)?;
         leaf.distinguished_name.push(DnType::CommonName, "localhost");
         leaf.use_authority_key_identifier_extension = true;

@@ -62,6 +62,11 @@ impl Version {
         self >= Self::V8_9
     }
 
+    /// `/repos` knows `projectkey` (since 8.0).
+    pub(crate) fn filters_by_key(self) -> bool {
+        self >= Self::V8_9
+    }
+
     /// Pull requests carry `draft`; before, the member is ignored in silence.
     pub(crate) fn has_drafts(self) -> bool {
         self >= Self::V8_19

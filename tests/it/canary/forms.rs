@@ -9,36 +9,36 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use secrecy::ExposeSecret as _;
 
 /// A secret, and every form of it and of its secret part.
-pub(super) struct Secret {
-    pub(super) name: String,
+pub(crate) struct Secret {
+    pub(crate) name: String,
     forms: Vec<String>,
 }
 
 impl Secret {
     /// A secret whose text is secret as a whole.
-    pub(super) fn new(name: &str, text: &str) -> Self {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
         Self::of(name, &[text])
     }
 
     /// A key: as a whole, and without its id, which is no secret, and without its checksum.
-    pub(super) fn key(name: &str, key: &Key) -> Self {
+    pub(crate) fn key(name: &str, key: &Key) -> Self {
         let text = key.secret().expose_secret();
         let tail = text.rsplit_once('_').expect("two underscores").1;
         Self::of(name, &[text, tail, &tail[..tail.len() - 6]])
     }
 
     /// An access token of Bitbucket: as a whole, and the part behind its number.
-    pub(super) fn token(name: &str, text: &str) -> Self {
+    pub(crate) fn token(name: &str, text: &str) -> Self {
         Self::of(name, &[text, text.rsplit_once('-').map_or(text, |(_, tail)| tail)])
     }
 
     /// A user with a password: the password alone, and both as `Basic` sends them.
-    pub(super) fn basic(name: &str, user: &str, password: &str) -> Self {
+    pub(crate) fn basic(name: &str, user: &str, password: &str) -> Self {
         Self::of(name, &[password, &format!("{user}:{password}")])
     }
 
     /// The lines that tell it.
-    pub(super) fn hits<'a>(&self, log: &'a str) -> Vec<&'a str> {
+    pub(crate) fn hits<'a>(&self, log: &'a str) -> Vec<&'a str> {
         log.lines().filter(|line| self.forms.iter().any(|form| line.contains(form))).collect()
     }
 

@@ -12,6 +12,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway", &["egress", "ops", "proto", "tunnel"]),
 ];
 
+/// The module of `src/main.rs` that holds the command line, in files beside the library's.
+const CLI: &str = "cli";
+
 /// Arrows that only one file and the folder of its name may have.
 const EXCEPTIONS: &[(&str, &str)] = &[
     // Where the backend is built; the rest of scm knows only its trait.
@@ -25,7 +28,7 @@ pub(super) enum Place {
     Root,
     /// A file of the library, by its module path.
     Module(Vec<String>),
-    /// The root of a binary, by the one side that it starts.
+    /// A file of a binary, by the one side that it starts.
     Binary(&'static str),
     /// A path that no rule knows.
     Unknown,
@@ -43,8 +46,21 @@ impl Place {
         let module = path.strip_prefix("src/").and_then(|path| path.strip_suffix(".rs"));
         let parts: Vec<String> = module.into_iter().flat_map(|m| m.split('/')).map(str::to_owned).collect();
         match parts.first() {
+            Some(top) if top == CLI && parts.iter().all(|part| part != "mod") => Self::Binary("agent"),
             Some(top) if is_module(top) && parts.iter().all(|part| part != "mod") => Self::Module(parts),
             Some(_) | None => Self::Unknown,
+        }
+    }
+
+    /// Whether the file at `path`, which is here, may have its module `name` in another file.
+    ///
+    /// `mod agent;` in `src/main.rs` would find the library's file, so the binary has one name for all of its own.
+    pub(super) fn may_declare(&self, path: &str, name: &str) -> bool {
+        match self {
+            Self::Root => is_module(name),
+            Self::Binary(_) if path == "src/main.rs" => name == CLI,
+            Self::Binary(_) => path.starts_with(&format!("src/{CLI}")),
+            Self::Module(_) | Self::Unknown => true,
         }
     }
 

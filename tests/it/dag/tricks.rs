@@ -148,6 +148,13 @@ fn a_binary_imports_its_own_side_only() {
     refused("src/main.rs", "mod agent;", "build a file of the library into a binary");
     allowed("src/main.rs", "use gitproxy::{agent, ops}; mod tests { use super::*; }");
     allowed("src/bin/gitproxy-gateway.rs", "use gitproxy::gateway;");
+    allowed("src/main.rs", "mod cli;");
+    allowed("src/cli.rs", "mod run; use gitproxy::agent; use crate::cli::run; use super::cli;");
+    refused("src/cli/run.rs", "use gitproxy::gateway;", "src/cli/run.rs may not import gateway");
+    refused("src/lib.rs", "pub mod cli;", "the module cli has no row");
+    refused("src/agent.rs", "use crate::cli::run;", "`cli` is no top-level module");
+    refused("src/cli/mod.rs", "", "no rule knows this place");
+    refused("src/bin/gitproxy-gateway.rs", "mod cli;", "build a file of the library into a binary");
 }
 
 #[test]

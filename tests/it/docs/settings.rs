@@ -78,7 +78,9 @@ the file, and text with commas in a flag or variable, except where its row says 
 ## `gitproxy`, the agent
 
 `gitproxy run` attaches and serves; `gitproxy health live` and `gitproxy health ready` ask a running agent by its
-`status.socket`, for exec probes. Both take the same settings.
+`status.socket`, for exec probes. `gitproxy doctor` walks every hop to the gateway and to each Bitbucket and names the one
+that fails ([doctor.md](doctor.md)); `gitproxy egress explain URL` says which way a connection would go, and why. All take
+the same settings.
 
 {agent}
 
@@ -93,12 +95,15 @@ may touch: a connection without it is refused. For one Bitbucket:
 
 | exit code | meaning |
 |---|---|
-| 0 | asked to stop by SIGTERM or SIGINT, and drained; `health`: yes |
+| 0 | asked to stop by SIGTERM or SIGINT, and drained; `health`: yes; `doctor`: no check failed |
 | 1 | a fault of the program or the system; `health`: no |
-| 2 | the command line has no such form |
+| 2 | the command line cannot be understood |
 | 3 | the settings cannot be used |
+| 4 | `doctor`, `run --preflight`: a check on the way to the gateway failed |
+| 5 | `doctor`, `run --preflight`: a check on the way to a Bitbucket failed |
+| 6 | `doctor`, `run --preflight`: both |
 
-No answer of a gateway or of a Bitbucket ends `run`: it is logged, and the agent tries again.
+No answer of a gateway or of a Bitbucket ends `run`, except during its preflight: it is logged, and the agent tries again.
 
 ## `gitproxy-gateway`
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::bitbucket::error::Stranger;
 
 /// The code that `errors.proto` documents for a reason: the first word of its comment, in capitals.
 fn documented(reason: Reason) -> String {
@@ -46,6 +47,7 @@ fn all() -> Vec<Error> {
         Stranger::Redirect { target: "https://sso.10.0.0.7/login".into() },
         Stranger::Loop,
         Stranger::NotFoundPage,
+        Stranger::ClientCertificate,
         Stranger::OtherType,
     ] {
         errors.push(Error::NotBitbucket { base: base.clone(), stranger });

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::route;
 use crate::call::{Answer, Call, ok};
+use crate::knobs::State;
 use crate::refusal::{Refusal, json_response};
 use crate::route::Route;
 
@@ -16,8 +17,15 @@ pub(super) const ROUTES: &[Route] = &[
     route!(GET, "plugins/servlet/applinks/whoami", Nothing, Bytes, now whoami),
 ];
 
-fn status(_: &Call) -> Answer {
-    ok(&json!({"state": "RUNNING"}))
+/// The codes of the states other than `RUNNING` are from memory: clients must read the state.
+fn status(call: &Call) -> Answer {
+    let state = call.app.knobs.current_state();
+    let code = match state {
+        State::Running | State::FirstRun => StatusCode::OK,
+        State::Starting | State::Maintenance => StatusCode::SERVICE_UNAVAILABLE,
+        State::Error => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Ok(json_response(code, &json!({"state": state.word()})))
 }
 
 fn properties(call: &Call) -> Answer {

@@ -36,6 +36,9 @@ fn list(call: &Call) -> Answer {
 fn list_all(call: &Call) -> Answer {
     let text = |name: &str| call.query.get(name).unwrap_or("").to_lowercase();
     let (name, project) = (text("name"), text("projectname"));
+    // Older releases ignore it, as they do every parameter that they do not know.
+    let key =
+        Some(text("projectkey")).filter(|key| !key.is_empty() && call.app.config.version.filters_by_key());
     let archived = match call.query.get("archived") {
         Some("ARCHIVED") => Some(true),
         Some("ALL") => None,
@@ -46,6 +49,7 @@ fn list_all(call: &Call) -> Answer {
         let project_name = store.projects.get(&repo.project).map_or("", |project| project.name.as_str());
         repo.name.to_lowercase().contains(&name)
             && project_name.to_lowercase().contains(&project)
+            && key.as_deref().is_none_or(|key| repo.project.eq_ignore_ascii_case(key))
             && archived.is_none_or(|archived| repo.archived == archived)
     })
 }

@@ -1,5 +1,6 @@
 //! A plain HTTPS client and git, both trusting the simulator's authority.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 /// An answer, whole.
@@ -39,8 +41,9 @@ impl Reply {
 
 /// Sends requests with one set of credentials.
 pub(crate) struct Client {
-    tls: TlsConnector,
-    port: u16,
+    tls: Option<TlsConnector>,
+    address: SocketAddr,
+    host: String,
     base: String,
     pub(crate) authorization: Option<String>,
 }
@@ -55,12 +58,16 @@ impl Client {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let rest = sim.url().strip_prefix("https://localhost:").unwrap();
-        let (port, context) =
-            rest.split_once('/').map_or((rest, String::new()), |(port, path)| (port, format!("/{path}")));
+        let (scheme, rest) = sim.url().split_once("://").unwrap();
+        let (authority, context) = rest
+            .split_once('/')
+            .map_or((rest, String::new()), |(authority, path)| (authority, format!("/{path}")));
+        let (host, port) = authority.rsplit_once(':').unwrap();
         Self {
-            tls: TlsConnector::from(Arc::new(config)),
-            port: port.parse().unwrap(),
+            tls: (scheme == "https").then(|| TlsConnector::from(Arc::new(config))),
+            // Every name is this machine's: what counts is what is in the certificate.
+            address: SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap())),
+            host: host.to_owned(),
             base: context,
             authorization: Some(format!("Bearer {token}")),
         }
@@ -101,12 +108,24 @@ impl Client {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Result<Reply, hyper::Error> {
-        let socket = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let stream = self.tls.connect(name, socket).await.unwrap();
+        let socket = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        let Some(tls) = &self.tls else { return self.exchange(socket, method, path, headers, body).await };
+        let name = ServerName::try_from(self.host.clone()).unwrap();
+        let stream = tls.connect(name, socket).await.unwrap();
+        self.exchange(stream, method, path, headers, body).await
+    }
+
+    async fn exchange(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Reply, hyper::Error> {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let mut request =
-            Request::builder().method(method).uri(format!("{}{path}", self.base)).header("host", "localhost");
+            Request::builder().method(method).uri(format!("{}{path}", self.base)).header("host", &self.host);
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }

@@ -5,6 +5,7 @@
 mod client;
 mod faults;
 mod reading;
+mod serving;
 mod writing;
 
 use bitbucket_sim::{Commit, Config, Sim, TokenSpec, Version};

@@ -1,0 +1,100 @@
+//! Which connections go through which proxy.
+
+use secrecy::ExposeSecret as _;
+
+use crate::egress::{NoProxy, Proxies, Proxy};
+use crate::ops::secret::{SecretFile, Source};
+use crate::ops::settings::{Layers, Problems};
+
+/// The proxies of both legs: those that the environment names for every program, and what either leg has in their place.
+#[derive(Debug, Clone, Default)]
+pub struct ProxySettings {
+    /// For whatever has none of its own.
+    pub common: Proxies,
+    /// For the gateway, if it has its own; NO_PROXY does not count then.
+    pub gateway: Option<Proxies>,
+    /// For every Bitbucket, if they have their own; NO_PROXY does not count then.
+    pub bitbucket: Option<Proxies>,
+}
+
+impl ProxySettings {
+    /// The settings that make [`ProxySettings::common`].
+    pub const COMMON: &[&str] = &[HTTP, HTTPS, NO_PROXY];
+    /// The setting that makes [`ProxySettings::gateway`].
+    pub const GATEWAY: &str = "gateway.proxy";
+    /// The setting that makes [`ProxySettings::bitbucket`].
+    pub const BITBUCKET: &str = "bitbucket.proxy";
+
+    /// Reads them out of the layers; none of the settings is required. What is bad is told without its value, which may
+    /// have a password in it.
+    pub fn read(layers: &Layers, problems: &mut Problems) -> Option<Self> {
+        // Each is read before any `?`, so that all problems are found.
+        let credentials = credentials(layers, problems);
+        let http = proxy(layers, HTTP, credentials.as_ref(), problems);
+        let https = proxy(layers, HTTPS, credentials.as_ref(), problems);
+        let except = except(layers, problems);
+        let gateway = own(layers, Self::GATEWAY, credentials.as_ref(), problems);
+        let bitbucket = own(layers, Self::BITBUCKET, credentials.as_ref(), problems);
+        Some(Self { common: Proxies::new(http?, https?, except?), gateway: gateway?, bitbucket: bitbucket? })
+    }
+}
+
+/// The file for the proxies whose URLs have no user and password.
+fn credentials(layers: &Layers, problems: &mut Problems) -> Option<Source> {
+    let path = layers.value::<String>(CREDENTIALS_FILE, problems)?;
+    let opened = SecretFile::open(path).map(Source::File);
+    opened.map_err(|error| problems.push(layers.problem(CREDENTIALS_FILE, &error.to_string()))).ok()
+}
+
+/// `None` for a bad one, `Some(None)` where it is not set.
+fn proxy(
+    layers: &Layers,
+    key: &str,
+    credentials: Option<&Source>,
+    problems: &mut Problems,
+) -> Option<Option<Proxy>> {
+    let Some(text) = layers.secret(key) else { return Some(None) };
+    parse(layers, key, text.expose_secret(), credentials, problems).map(Some)
+}
+
+fn own(
+    layers: &Layers,
+    key: &str,
+    credentials: Option<&Source>,
+    problems: &mut Problems,
+) -> Option<Option<Proxies>> {
+    let Some(text) = layers.secret(key) else { return Some(None) };
+    Some(Some(match text.expose_secret().trim() {
+        "none" => Proxies::none(),
+        url => Proxies::always(parse(layers, key, url, credentials, problems)?),
+    }))
+}
+
+fn parse(
+    layers: &Layers,
+    key: &str,
+    text: &str,
+    credentials: Option<&Source>,
+    problems: &mut Problems,
+) -> Option<Proxy> {
+    let parsed: Result<Proxy, _> = text.parse();
+    let proxy = parsed.map_err(|why| problems.push(layers.problem(key, &why.to_string()))).ok()?;
+    let proxy = match credentials {
+        Some(source) => proxy.or_credentials(source.clone()),
+        None => proxy,
+    };
+    let checked = proxy.check_credentials();
+    // The credentials in a URL were checked when it was parsed.
+    checked.map_err(|why| problems.push(layers.problem(CREDENTIALS_FILE, &why.to_string()))).ok()?;
+    Some(proxy)
+}
+
+fn except(layers: &Layers, problems: &mut Problems) -> Option<NoProxy> {
+    let entries = layers.list::<String>(NO_PROXY, problems).join(",");
+    entries.parse().map_err(|why| problems.push(layers.problem(NO_PROXY, &format!("{why}")))).ok()
+}
+
+const HTTP: &str = "proxy.http";
+const HTTPS: &str = "proxy.https";
+const NO_PROXY: &str = "proxy.no_proxy";
+const CREDENTIALS_FILE: &str = "proxy.credentials_file";

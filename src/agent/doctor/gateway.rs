@@ -1,0 +1,94 @@
+//! The leg of the gateway: the network, then the greeting, the clock, and a probe through the stream.
+
+mod answers;
+
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
+
+use self::answers::{clock, cut_short, refused, round_trip, transferred};
+use super::{Leg, Part, skip_rest, unfinished};
+use crate::agent::{Config, hello};
+use crate::egress::{Alpn, Egress, Stream};
+use crate::ops::{Check, Key, Tasks};
+use crate::proto::tunnel::v1::{Hello, Welcome};
+use crate::tunnel::probe::{self, Greeted};
+use crate::tunnel::{self, Channel};
+
+/// What a connection is asked for once it is there, in this order.
+const STEPS: &[&str] = &[ATTACH, ROUND_TRIP, CLOCK, TRANSFER];
+
+/// What all steps share.
+struct Walk<'a> {
+    config: &'a Config,
+    tasks: &'a Tasks,
+    deadline: Instant,
+}
+
+/// Walks from here into the gateway and back.
+pub(super) async fn leg(config: &Config, egress: &Egress, tasks: &Tasks, deadline: Instant) -> Leg {
+    let connector = egress.connector(config.gateway.origin().clone(), Alpn::Http2Only);
+    let (mut checks, stream) = connector.probe().await;
+    if let Ok(stream) = stream {
+        checks.extend(Walk { config, tasks, deadline }.talk(stream).await);
+    }
+    skip_rest(&mut checks, STEPS);
+    Leg { part: Part::Gateway, target: config.gateway.to_string(), checks }
+}
+
+impl Walk<'_> {
+    async fn talk(&self, stream: Stream) -> Vec<Check> {
+        let started = Instant::now();
+        let greeted = timeout_at(self.deadline, self.greet(stream)).await;
+        let took = started.elapsed();
+        let (channel, greeted) = match greeted {
+            Err(_) => return vec![unfinished(ATTACH, "slow-link", took)],
+            Ok(Err(status)) => return vec![refused(&status).took(took)],
+            Ok(Ok(greeted)) => greeted,
+        };
+        let Welcome { agent, gateway, .. } = &greeted.welcome;
+        let attached =
+            Check::passed(ATTACH, format!("the gateway `{gateway}` takes this one as agent `{agent}`"));
+        let near = [round_trip(greeted.round_trip), clock(greeted.clock_ahead_ms)];
+        let mut checks = vec![attached.took(took)];
+        checks.extend(near);
+        checks.push(self.transfer(channel).await);
+        checks
+    }
+
+    async fn greet(&self, stream: Stream) -> Result<(Channel, Greeted), Status> {
+        let channel = tunnel::channel(stream, &self.config.link, self.tasks).await?;
+        let greeted = probe::greet(channel.clone(), self.origin(), &self.key(), self.hello()).await?;
+        Ok((channel, greeted))
+    }
+
+    async fn transfer(&self, channel: Channel) -> Check {
+        let started = Instant::now();
+        let key = self.key();
+        let moving = probe::transfer(channel, self.origin(), &key, self.hello(), PROBE);
+        match timeout_at(self.deadline, moving).await {
+            Err(_) => unfinished(TRANSFER, "slow-link", started.elapsed()),
+            Ok(Err(cut)) => cut_short(&cut).took(started.elapsed()),
+            Ok(Ok(done)) => transferred(&done).took(started.elapsed()),
+        }
+    }
+
+    fn origin(&self) -> http::Uri {
+        self.config.gateway.uri()
+    }
+
+    fn key(&self) -> Key {
+        self.config.access_key.current()
+    }
+
+    /// With an id of its own: the instance that it may stand beside has one.
+    fn hello(&self) -> Hello {
+        hello(self.config, &uuid::Uuid::new_v4().to_string())
+    }
+}
+
+const ATTACH: &str = "attach";
+const ROUND_TRIP: &str = "round-trip";
+const CLOCK: &str = "clock";
+const TRANSFER: &str = "transfer";
+/// Each way: twice what nginx takes for a whole request body by default.
+const PROBE: usize = 2 * 1024 * 1024;

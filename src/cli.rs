@@ -1,0 +1,116 @@
+//! The command line: which forms there are, and one file for each.
+
+mod doctor;
+mod exit;
+mod explain;
+mod health;
+mod run;
+
+use std::fmt::Display;
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use gitproxy::agent::settings;
+use gitproxy::ops::settings::{self as layers, Layers, Problems};
+use gitproxy::ops::telemetry::{self, Format};
+
+use exit::Exit;
+
+/// Does what the command line says.
+pub(crate) fn main() -> Exit {
+    let matches = command().get_matches();
+    match matches.subcommand() {
+        Some(("run", flags)) => run::run(flags),
+        Some(("health", flags)) => health::health(flags),
+        Some(("doctor", flags)) => doctor::doctor(flags),
+        Some(("egress", below)) => match below.subcommand() {
+            Some(("explain", flags)) => explain::explain(flags),
+            Some(_) | None => Exit::Failed,
+        },
+        // clap has let nothing else through.
+        Some(_) | None => Exit::Failed,
+    }
+}
+
+fn command() -> Command {
+    let form = |name: &'static str, about: &'static str| {
+        let flags = [layers::args(settings::FILE), layers::args(settings::TABLE)].concat();
+        Command::new(name).about(about).args(flags).after_help(exit::CODES)
+    };
+    let question = Arg::new(QUESTION).required(true).value_parser(["live", "ready"]);
+    let json = Arg::new(JSON).long("json").action(ArgAction::SetTrue);
+    let url = Arg::new(URL).required(true).value_name("URL");
+    let explain = form("explain", "Says which way a connection to a URL would go, for either leg, and why")
+        .arg(url.help("Such as https://git.example.com; nothing is sent there"));
+    Command::new("gitproxy")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(
+            "An on-premises SCM agent: gRPC commands through one outbound stream to Bitbucket Data Center.",
+        )
+        .after_help(exit::CODES)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(form("run", "Attaches to the gateway and serves, for ever"))
+        .subcommand(
+            form(
+                "doctor",
+                "Walks every hop to the gateway and to each Bitbucket, and names the one that fails",
+            )
+            .arg(json.help("One JSON object, as docs/doctor.schema.json has it, in place of the table")),
+        )
+        .subcommand(
+            Command::new("egress")
+                .about("Answers questions about the way out")
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommand(explain),
+        )
+        .subcommand(
+            form("health", "Asks the running agent by its status socket, for exec probes")
+                .arg(question.help("live: the process works; ready: the gateway can send calls")),
+        )
+}
+
+/// Reads flags, environment and the file that they name.
+fn read(flags: &ArgMatches, problems: &mut Problems) -> Layers {
+    let file = Layers::read(settings::FILE, flags, None, &layers::environment, problems);
+    let file = file.value::<PathBuf>("config", problems);
+    Layers::read(settings::TABLE, flags, file.as_deref(), &layers::environment, problems)
+}
+
+fn log_settings(layers: &Layers, problems: &mut Problems) -> Option<(Format, String)> {
+    let format = layers.required::<Format>("log.format", problems);
+    let filter = layers.required::<String>(FILTER, problems);
+    if let Some(Err(error)) = filter.as_deref().map(telemetry::parse) {
+        problems.push(layers.problem(FILTER, &error.to_string()));
+    }
+    Some((format?, filter?))
+}
+
+/// Few threads on purpose: the work is waiting, and each thread costs memory.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(4).enable_all().build()
+}
+
+fn unusable(problems: Problems) -> Exit {
+    for problem in problems {
+        say(&mut io::stderr(), &format!("gitproxy: {problem}"));
+    }
+    Exit::Settings
+}
+
+fn failed(error: impl Display) -> Exit {
+    say(&mut io::stderr(), &format!("gitproxy: {error}"));
+    Exit::Failed
+}
+
+/// Writes a line; who closed the stream does not want it.
+fn say(to: &mut impl io::Write, line: &str) {
+    let _ = writeln!(to, "{line}");
+}
+
+const QUESTION: &str = "question";
+const JSON: &str = "json";
+const URL: &str = "url";
+const FILTER: &str = "log.filter";
