@@ -9,11 +9,10 @@ use self::answers::{clock, cut_short, refused, round_trip, transferred};
 use super::{Leg, Part, skip_rest, unfinished};
 use crate::agent::{Config, hello};
 use crate::egress::{Alpn, Egress, Stream};
-use crate::ops::{Check, Tasks};
-use crate::proto::Reason;
-use crate::proto::tunnel::v1::Welcome;
-use crate::tunnel;
+use crate::ops::{Check, Key, Tasks};
+use crate::proto::tunnel::v1::{Hello, Welcome};
 use crate::tunnel::probe::{self, Greeted};
+use crate::tunnel::{self, Channel};
 
 /// What a connection is asked for once it is there, in this order.
 const STEPS: &[&str] = &[ATTACH, ROUND_TRIP, CLOCK, TRANSFER];
@@ -41,39 +40,45 @@ impl Walk<'_> {
         let started = Instant::now();
         let greeted = timeout_at(self.deadline, self.greet(stream)).await;
         let took = started.elapsed();
-        let greeted = match greeted {
+        let (channel, greeted) = match greeted {
             Err(_) => return vec![unfinished(ATTACH, "slow-link", took)],
             Ok(Err(status)) => return vec![refused(&status).took(took)],
-            Ok(Ok(greeted)) => greeted,
+            Ok(Ok(done)) => done,
         };
         let Welcome { agent, gateway, .. } = &greeted.welcome;
         let attached =
             Check::passed(ATTACH, format!("the gateway `{gateway}` takes this one as agent `{agent}`"));
-        let near = [round_trip(greeted.round_trip), clock(greeted.clock_ahead_ms)];
-        let mut checks = vec![attached.took(took)];
-        checks.extend(near);
-        checks.push(self.transfer(greeted).await);
+        let mut checks =
+            vec![attached.took(took), round_trip(greeted.round_trip), clock(greeted.clock_ahead_ms)];
+        checks.push(self.transfer(channel).await);
         checks
     }
 
-    async fn greet(&self, stream: Stream) -> Result<Greeted, Status> {
+    async fn greet(&self, stream: Stream) -> Result<(Channel, Greeted), Status> {
         let channel = tunnel::channel(stream, &self.config.link, self.tasks).await?;
-        let (origin, key) = (self.config.gateway.uri(), self.config.access_key.current());
-        // An id of its own: the instance that it may stand beside has one.
-        let hello = hello(self.config, &uuid::Uuid::new_v4().to_string());
-        probe::greet(channel, origin, &key, hello).await
+        let greeted =
+            probe::greet(channel.clone(), self.config.gateway.uri(), &self.key(), self.hello()).await?;
+        Ok((channel, greeted))
     }
 
-    async fn transfer(&self, greeted: Greeted) -> Check {
+    async fn transfer(&self, channel: Channel) -> Check {
         let started = Instant::now();
-        let left = self.deadline.saturating_duration_since(started);
-        match greeted.transfer(PROBE, left).await {
-            Err(cut) if Reason::of(&cut.status) == Some(Reason::Deadline) => {
-                unfinished(TRANSFER, "slow-link", started.elapsed())
-            }
-            Err(cut) => cut_short(&cut).took(started.elapsed()),
-            Ok(done) => transferred(&done).took(started.elapsed()),
+        let key = self.key();
+        let transfer = probe::transfer(channel, self.config.gateway.uri(), &key, self.hello(), PROBE);
+        match timeout_at(self.deadline, transfer).await {
+            Err(_) => unfinished(TRANSFER, "slow-link", started.elapsed()),
+            Ok(Err(cut)) => cut_short(&cut).took(started.elapsed()),
+            Ok(Ok(done)) => transferred(&done).took(started.elapsed()),
         }
+    }
+
+    fn key(&self) -> Key {
+        self.config.access_key.current()
+    }
+
+    /// With an id of its own: the instance that this may run beside has another.
+    fn hello(&self) -> Hello {
+        hello(self.config, &uuid::Uuid::new_v4().to_string())
     }
 }
 
@@ -82,4 +87,4 @@ const ROUND_TRIP: &str = "round-trip";
 const CLOCK: &str = "clock";
 const TRANSFER: &str = "transfer";
 /// Each way: twice what nginx takes for a whole request body by default.
-const PROBE: u64 = 2 * 1024 * 1024;
+const PROBE: usize = 2 * 1024 * 1024;
