@@ -62,6 +62,8 @@ pub(super) fn transferred(done: &Transferred) -> Check {
 pub(super) fn cut_short(cut: &Cut) -> Check {
     let found = format!("cut after {} KiB sent and {} KiB received", cut.sent / 1024, cut.received / 1024);
     let check = match Reason::of(&cut.status) {
+        // The gateway takes one probe of an agent at a time.
+        Some(Reason::Busy) => Check::skipped(TRANSFER, "another instance of this agent is being examined"),
         Some(Reason::BodyLimit | Reason::NotGrpc) => Check::failed(TRANSFER, found, advice(&cut.status)),
         _ => {
             let cause = "something between here and the gateway ends a stream that carries data";
@@ -150,6 +152,8 @@ mod tests {
         let status = Status::internal("reset");
         let check = cut_short(&Cut { sent: 1 << 20, received: 0, status });
         assert!(check.is_failed() && check.found.contains("1024 KiB sent"), "{check:?}");
+        let status = Fault::new(Code::ResourceExhausted, Reason::Busy, "later").into();
+        assert_eq!(cut_short(&Cut { sent: 0, received: 0, status }).outcome, Outcome::Skipped);
     }
 
     #[test]
