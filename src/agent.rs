@@ -5,6 +5,7 @@
 pub mod config;
 pub mod doctor;
 mod doors;
+mod expiry;
 mod instances;
 mod link;
 mod local;
@@ -93,7 +94,9 @@ impl Agent {
         hooks: impl FnOnce(Core) -> Core,
     ) -> Result<Self, Error> {
         let ways = Ways::open(&config, Patience::default(), tasks)?;
-        let core = Arc::new(hooks(Core::new(connections(&config, &ways)?)));
+        let local = clients(&config, &ways)?;
+        tasks.spawn(expiry::watch(local.clone(), tasks.clone()));
+        let core = Arc::new(hooks(Core::new(connections(local, &config, &ways))));
         let instance = uuid::Uuid::new_v4().to_string();
         let (state, seen) = watch::channel(State::Dialing);
         let mut agent = Self { instance, state: seen, debug_addr: None, debug_token: None };
@@ -179,17 +182,20 @@ impl Agent {
     }
 }
 
-/// The Bitbuckets of the settings, and the way to serve one that comes with a call.
-fn connections(config: &Config, ways: &Ways) -> Result<Connections, Error> {
+/// The Bitbuckets of the settings.
+fn clients(config: &Config, ways: &Ways) -> Result<Vec<Client>, Error> {
     let client = |(Connection { account, .. }, egress): (&Connection, &Egress)| {
         let client = Client::new(account.clone(), egress);
         client.map_err(|source| Error::Connection { name: account.name.clone(), source })
     };
-    let local: Vec<_> =
-        config.connections.iter().zip(&ways.bitbuckets).map(client).collect::<Result<_, _>>()?;
+    config.connections.iter().zip(&ways.bitbuckets).map(client).collect()
+}
+
+/// The Bitbuckets of the settings, and the way to serve one that comes with a call.
+fn connections(local: Vec<Client>, config: &Config, ways: &Ways) -> Connections {
     let egress = ways.held.clone();
     let held = Held::new(move |account| Client::new(account, &egress), config.new_origins);
-    Ok(Connections::new(local.into_iter().map(backend::connection), Arc::new(held)))
+    Connections::new(local.into_iter().map(backend::connection), Arc::new(held))
 }
 
 /// How an instance introduces itself to the gateway.

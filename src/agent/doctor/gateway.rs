@@ -2,7 +2,9 @@
 
 mod answers;
 
-use tokio::time::{Instant, timeout_at};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
 use tonic::Status;
 
 use self::answers::{clock, cut_short, refused, round_trip, transferred};
@@ -10,6 +12,7 @@ use super::{Leg, Part, skip_rest, unfinished};
 use crate::agent::{Config, hello};
 use crate::egress::{Alpn, Egress, Stream};
 use crate::ops::{Check, Key, Tasks};
+use crate::proto::Reason;
 use crate::proto::tunnel::v1::{Hello, Welcome};
 use crate::tunnel::probe::{self, Greeted};
 use crate::tunnel::{self, Channel};
@@ -43,44 +46,48 @@ impl Walk<'_> {
         let (channel, greeted) = match greeted {
             Err(_) => return vec![unfinished(ATTACH, "slow-link", took)],
             Ok(Err(status)) => return vec![refused(&status).took(took)],
-            Ok(Ok(greeted)) => greeted,
+            Ok(Ok(done)) => done,
         };
         let Welcome { agent, gateway, .. } = &greeted.welcome;
         let attached =
             Check::passed(ATTACH, format!("the gateway `{gateway}` takes this one as agent `{agent}`"));
-        let near = [round_trip(greeted.round_trip), clock(greeted.clock_ahead_ms)];
-        let mut checks = vec![attached.took(took)];
-        checks.extend(near);
+        let mut checks =
+            vec![attached.took(took), round_trip(greeted.round_trip), clock(greeted.clock_ahead_ms)];
         checks.push(self.transfer(channel).await);
         checks
     }
 
     async fn greet(&self, stream: Stream) -> Result<(Channel, Greeted), Status> {
         let channel = tunnel::channel(stream, &self.config.link, self.tasks).await?;
-        let greeted = probe::greet(channel.clone(), self.origin(), &self.key(), self.hello()).await?;
-        Ok((channel, greeted))
+        let key = self.key();
+        let mut tries = TRIES;
+        loop {
+            let greeted = probe::greet(channel.clone(), self.config.gateway.uri(), &key, self.hello()).await;
+            tries -= 1;
+            match greeted {
+                // Another instance of this agent is being examined too: the gateway takes one at a time.
+                Err(status) if tries > 0 && Reason::of(&status) == Some(Reason::Busy) => sleep(PAUSE).await,
+                outcome => return outcome.map(|greeted| (channel, greeted)),
+            }
+        }
     }
 
     async fn transfer(&self, channel: Channel) -> Check {
         let started = Instant::now();
         let key = self.key();
-        let moving = probe::transfer(channel, self.origin(), &key, self.hello(), PROBE);
-        match timeout_at(self.deadline, moving).await {
+        let transfer = probe::transfer(channel, self.config.gateway.uri(), &key, self.hello(), PROBE);
+        match timeout_at(self.deadline, transfer).await {
             Err(_) => unfinished(TRANSFER, "slow-link", started.elapsed()),
             Ok(Err(cut)) => cut_short(&cut).took(started.elapsed()),
             Ok(Ok(done)) => transferred(&done).took(started.elapsed()),
         }
     }
 
-    fn origin(&self) -> http::Uri {
-        self.config.gateway.uri()
-    }
-
     fn key(&self) -> Key {
         self.config.access_key.current()
     }
 
-    /// With an id of its own: the instance that it may stand beside has one.
+    /// With an id of its own: the instance that this may run beside has another.
     fn hello(&self) -> Hello {
         hello(self.config, &uuid::Uuid::new_v4().to_string())
     }
@@ -90,5 +97,8 @@ const ATTACH: &str = "attach";
 const ROUND_TRIP: &str = "round-trip";
 const CLOCK: &str = "clock";
 const TRANSFER: &str = "transfer";
+/// How often to ask a gateway that is busy with another probe of this agent, which is through within a second or two.
+const TRIES: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(500);
 /// Each way: twice what nginx takes for a whole request body by default.
 const PROBE: usize = 2 * 1024 * 1024;

@@ -6,6 +6,7 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 
 use super::{ATTACH, CLOCK, ROUND_TRIP, TRANSFER};
+use crate::agent::Failure;
 use crate::ops::{Advice, Check};
 use crate::proto::Reason;
 use crate::tunnel::probe::{Cut, Transferred};
@@ -61,6 +62,8 @@ pub(super) fn transferred(done: &Transferred) -> Check {
 pub(super) fn cut_short(cut: &Cut) -> Check {
     let found = format!("cut after {} KiB sent and {} KiB received", cut.sent / 1024, cut.received / 1024);
     let check = match Reason::of(&cut.status) {
+        // The gateway takes one probe of an agent at a time.
+        Some(Reason::Busy) => Check::skipped(TRANSFER, "another instance of this agent is being examined"),
         Some(Reason::BodyLimit | Reason::NotGrpc) => Check::failed(TRANSFER, found, advice(&cut.status)),
         _ => {
             let cause = "something between here and the gateway ends a stream that carries data";
@@ -80,57 +83,9 @@ fn found(status: &Status) -> String {
     }
 }
 
-/// Why the gateway, or what stands in its place, did not do as it was asked, and what helps.
+/// Why the gateway, or what stands in its place, did not do as it was asked: the link says the same.
 fn advice(status: &Status) -> Advice {
-    let told = || format!("the gateway says: {}", status.message().trim_end_matches('.'));
-    match Reason::of(status) {
-        Some(Reason::CredentialInvalid | Reason::RoleMissing) => Advice::new(
-            "the gateway does not accept the access key",
-            "put a valid access key into ACCESS_KEY or ACCESS_KEY_FILE: this one is unknown or revoked",
-            "access-key",
-        ),
-        Some(Reason::ProtocolTooOld) => {
-            Advice::new(told(), "upgrade the older of agent and gateway: the message says which", "version")
-        }
-        Some(Reason::BodyLimit) => Advice::new(
-            "a reverse proxy before the gateway limits the size of a request body, and takes the stream for one",
-            "take the limit off: client_max_body_size 0 in nginx, or the annotation \
-             nginx.ingress.kubernetes.io/proxy-body-size: \"0\" of an Ingress",
-            "body-limit",
-        ),
-        Some(Reason::NotGrpc) => not_grpc(status),
-        Some(Reason::Busy | Reason::Draining) => {
-            Advice::new(told(), "try again in a minute: the gateway takes no new session now", "bad-gateway")
-        }
-        Some(Reason::TunnelLost) => Advice::new(
-            "what listens there hung up without an answer",
-            "check gateway.url: what listens there may not be a gitproxy gateway, or not speak HTTP/2",
-            "not-grpc",
-        ),
-        _ => Advice::new(
-            format!("what answers is not a gitproxy gateway: {}", status.message().trim_end_matches('.')),
-            "check gateway.url, and what stands before the gateway",
-            "not-grpc",
-        ),
-    }
-}
-
-fn not_grpc(status: &Status) -> Advice {
-    let facts = status.get_details_error_info().map(|info| info.metadata).unwrap_or_default();
-    let code = facts.get("http_status").map_or("", String::as_str);
-    let cause = format!("plain HTTP answered where gRPC should: {}", status.message().trim_end_matches('.'));
-    match code {
-        "502" | "503" | "504" => Advice::new(
-            cause,
-            "look at the reverse proxy before the gateway: it cannot reach the gateway, or not by gRPC (HTTP/2)",
-            "bad-gateway",
-        ),
-        _ => Advice::new(
-            cause,
-            "check gateway.url: a login page, a proxy or another server answers there",
-            "not-grpc",
-        ),
-    }
+    Failure::from(status.clone()).advice()
 }
 
 /// A round trip around the world takes about 300 ms.
@@ -173,26 +128,18 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_has_its_section() {
+    fn a_refusal_is_an_attach_check_with_the_advice_of_the_link() {
         let cases = [
             (Reason::CredentialInvalid, "access-key"),
             (Reason::ProtocolTooOld, "version"),
             (Reason::BodyLimit, "body-limit"),
             (Reason::NotGrpc, "not-grpc"),
-            (Reason::Busy, "bad-gateway"),
-            (Reason::TunnelLost, "not-grpc"),
         ];
         for (reason, expected) in cases {
             let check = refused(&Fault::new(Code::Unavailable, reason, "no").into());
             assert_eq!((check.name, section(&check)), ("attach", expected), "{reason:?}");
         }
-        let bare = refused(&Status::unknown("what?"));
-        assert_eq!(section(&bare), "not-grpc");
-        let bad =
-            Fault::new(Code::Unavailable, Reason::NotGrpc, "502 Bad Gateway").with("http_status", "502");
-        let bad = refused(&bad.into());
-        assert_eq!(section(&bad), "bad-gateway");
-        assert!(bad.advice().is_some_and(|advice| advice.cause.contains("Bad Gateway")), "{bad:?}");
+        assert_eq!(section(&refused(&Status::unknown("what?"))), "not-grpc");
     }
 
     #[test]
@@ -205,6 +152,8 @@ mod tests {
         let status = Status::internal("reset");
         let check = cut_short(&Cut { sent: 1 << 20, received: 0, status });
         assert!(check.is_failed() && check.found.contains("1024 KiB sent"), "{check:?}");
+        let status = Fault::new(Code::ResourceExhausted, Reason::Busy, "later").into();
+        assert_eq!(cut_short(&Cut { sent: 0, received: 0, status }).outcome, Outcome::Skipped);
     }
 
     #[test]
