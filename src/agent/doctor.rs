@@ -72,8 +72,8 @@ fn skip_rest(checks: &mut Vec<Check>, names: &[&'static str]) {
 /// A check that the end of the budget cut short.
 fn unfinished(name: &'static str, section: &'static str, took: Duration) -> Check {
     let advice = Advice::new(
-        format!("It was not through when the examination's {} s were over.", BUDGET.as_secs()),
-        "Look for a slow or lossy link, or a proxy or server under load, and try again.",
+        format!("it was not through when the examination's {} s were over", BUDGET.as_secs()),
+        "look for a slow or lossy link, or a proxy or server under load, and try again",
         section,
     );
     Check::failed(name, "not finished", advice).took(took)

@@ -26,6 +26,6 @@ pub(super) fn held() -> Leg {
 }
 
 fn unfit(error: &crate::bitbucket::Error) -> Check {
-    let remedy = "Correct the url of this connection, such as https://git.example.com/bitbucket.";
-    Check::failed("settings", "no client", Advice::new(format!("{error}."), remedy, "settings"))
+    let remedy = "correct the url of this connection, such as https://git.example.com/bitbucket";
+    Check::failed("settings", "no client", Advice::new(error.to_string(), remedy, "settings"))
 }

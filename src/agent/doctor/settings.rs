@@ -15,8 +15,8 @@ pub fn unusable(problems: &Problems) -> Report {
 /// The same, for certificates that went bad between the reading of the settings and their use.
 pub(super) fn bad_files(error: &Error) -> Report {
     let advice = Advice::new(
-        format!("A file that the settings name cannot be used: {}.", causes(error)),
-        "Correct the file: certificates that are trusted, or a client certificate with its key.",
+        format!("a file that the settings name cannot be used: {}", causes(error)),
+        "correct the file: certificates that are trusted, or a client certificate with its key",
         SECTION,
     );
     report(vec![Check::failed(NAME, "certificates", advice)])
@@ -41,27 +41,11 @@ fn leg(checks: Vec<Check>) -> Leg {
 }
 
 fn check(problem: &Problem) -> Check {
-    let advice = Advice::new(cause(problem), remedy(problem), SECTION);
+    let Problem { setting, came_from, what, remedy } = problem;
+    let remedy = if remedy.is_empty() { "correct or remove it" } else { remedy };
+    let advice = Advice::new(format!("{setting} {what}"), remedy, SECTION);
     // Where it came from may be a path of this machine.
-    Check::failed(NAME, &problem.setting, advice).detail(&problem.came_from)
-}
-
-/// A cause begins with the setting's key, which stays as it is written.
-fn cause(problem: &Problem) -> String {
-    stop(format!("{} {}", problem.setting, problem.what))
-}
-
-/// A problem's remedy has neither capital nor full stop.
-fn remedy(problem: &Problem) -> String {
-    let mut rest = problem.remedy.chars();
-    match rest.next() {
-        Some(first) => stop(first.to_ascii_uppercase().to_string() + rest.as_str()),
-        None => "Correct or remove it.".to_owned(),
-    }
-}
-
-fn stop(text: String) -> String {
-    if text.ends_with('.') { text } else { text + "." }
+    Check::failed(NAME, setting, advice).detail(came_from)
 }
 
 const NAME: &str = "settings";
@@ -94,8 +78,8 @@ mod tests {
             .map(|it| (it.cause.as_str(), it.remedy.as_str()))
             .collect();
         let expected = [
-            ("gateway.url is required.", "Set --gateway-url to a https URL."),
-            ("settings file is required.", "Correct or remove it."),
+            ("gateway.url is required", "set --gateway-url to a https URL"),
+            ("settings file is required", "correct or remove it"),
         ];
         assert_eq!(told, expected);
         assert!(checks.iter().all(|check| !check.found.contains("/etc") && check.detail.contains("/etc")));

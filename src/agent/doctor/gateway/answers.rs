@@ -21,8 +21,8 @@ pub(super) fn round_trip(took: Duration) -> Check {
     let check = if took <= FAR {
         Check::passed(ROUND_TRIP, found)
     } else {
-        let cause = format!("An answer of the gateway takes longer than {} ms.", FAR.as_millis());
-        let remedy = "Raise link.window at both ends if transfers are slow: a stream carries one window each round trip.";
+        let cause = format!("an answer of the gateway takes longer than {} ms", FAR.as_millis());
+        let remedy = "raise link.window at both ends if transfers are slow: a stream carries one window each round trip";
         Check::warned(ROUND_TRIP, found, Advice::new(cause, remedy, "slow-link"))
     };
     check.took(took)
@@ -34,9 +34,9 @@ pub(super) fn clock(ahead: Option<i64>) -> Check {
     let apart = Duration::from_millis(ahead.unsigned_abs());
     let side = if ahead < 0 { "behind" } else { "ahead of" };
     let found = format!("{:.1} s {side} the gateway's", apart.as_secs_f64());
-    let cause = format!("The clock of this machine is {} s {side} the gateway's.", apart.as_secs());
+    let cause = format!("the clock of this machine is {} s {side} the gateway's", apart.as_secs());
     let advice =
-        Advice::new(cause, "Let NTP set the clock of this machine, and look at the gateway's.", "clock");
+        Advice::new(cause, "let NTP set the clock of this machine, and look at the gateway's", "clock");
     match apart {
         apart if apart <= SKEWED => Check::passed(CLOCK, found),
         apart if apart <= WRONG => Check::warned(CLOCK, found, advice),
@@ -52,8 +52,8 @@ pub(super) fn transferred(done: &Transferred) -> Check {
     if done.up.max(done.down) <= SLOW {
         return Check::passed(TRANSFER, found);
     }
-    let cause = format!("2 MiB took longer than {} s one way.", SLOW.as_secs());
-    let remedy = "Look for a slow link, or for a proxy that inspects or holds back what passes.";
+    let cause = format!("2 MiB took longer than {} s one way", SLOW.as_secs());
+    let remedy = "look for a slow link, or for a proxy that inspects or holds back what passes";
     Check::warned(TRANSFER, found, Advice::new(cause, remedy, "slow-link"))
 }
 
@@ -63,9 +63,9 @@ pub(super) fn cut_short(cut: &Cut) -> Check {
     let check = match Reason::of(&cut.status) {
         Some(Reason::BodyLimit | Reason::NotGrpc) => Check::failed(TRANSFER, found, advice(&cut.status)),
         _ => {
-            let cause = "Something between here and the gateway ends a stream that carries data.";
+            let cause = "something between here and the gateway ends a stream that carries data";
             let remedy =
-                "Take limits of size and time for request bodies off every reverse proxy before the gateway.";
+                "take limits of size and time for request bodies off every reverse proxy before the gateway";
             Check::failed(TRANSFER, found, Advice::new(cause, remedy, "body-limit"))
         }
     };
@@ -82,34 +82,34 @@ fn found(status: &Status) -> String {
 
 /// Why the gateway, or what stands in its place, did not do as it was asked, and what helps.
 fn advice(status: &Status) -> Advice {
-    let told = || format!("The gateway says: {}.", status.message().trim_end_matches('.'));
+    let told = || format!("the gateway says: {}", status.message().trim_end_matches('.'));
     match Reason::of(status) {
         Some(Reason::CredentialInvalid | Reason::RoleMissing) => Advice::new(
-            "The gateway does not accept the access key.",
-            "Put a valid access key into ACCESS_KEY or ACCESS_KEY_FILE: this one is unknown or revoked.",
+            "the gateway does not accept the access key",
+            "put a valid access key into ACCESS_KEY or ACCESS_KEY_FILE: this one is unknown or revoked",
             "access-key",
         ),
         Some(Reason::ProtocolTooOld) => {
-            Advice::new(told(), "Upgrade the older of agent and gateway: the message says which.", "version")
+            Advice::new(told(), "upgrade the older of agent and gateway: the message says which", "version")
         }
         Some(Reason::BodyLimit) => Advice::new(
-            "A reverse proxy before the gateway limits the size of a request body, and takes the stream for one.",
-            "Take the limit off: client_max_body_size 0 in nginx, or the annotation \
-             nginx.ingress.kubernetes.io/proxy-body-size: \"0\" of an Ingress.",
+            "a reverse proxy before the gateway limits the size of a request body, and takes the stream for one",
+            "take the limit off: client_max_body_size 0 in nginx, or the annotation \
+             nginx.ingress.kubernetes.io/proxy-body-size: \"0\" of an Ingress",
             "body-limit",
         ),
         Some(Reason::NotGrpc) => not_grpc(status),
         Some(Reason::Busy | Reason::Draining) => {
-            Advice::new(told(), "Try again in a minute: the gateway takes no new session now.", "bad-gateway")
+            Advice::new(told(), "try again in a minute: the gateway takes no new session now", "bad-gateway")
         }
         Some(Reason::TunnelLost) => Advice::new(
-            "What listens there hung up without an answer.",
-            "Check gateway.url: what listens there may not be a gitproxy gateway, or not speak HTTP/2.",
+            "what listens there hung up without an answer",
+            "check gateway.url: what listens there may not be a gitproxy gateway, or not speak HTTP/2",
             "not-grpc",
         ),
         _ => Advice::new(
-            format!("What answers is not a gitproxy gateway: {}.", status.message().trim_end_matches('.')),
-            "Check gateway.url, and what stands before the gateway.",
+            format!("what answers is not a gitproxy gateway: {}", status.message().trim_end_matches('.')),
+            "check gateway.url, and what stands before the gateway",
             "not-grpc",
         ),
     }
@@ -118,16 +118,16 @@ fn advice(status: &Status) -> Advice {
 fn not_grpc(status: &Status) -> Advice {
     let facts = status.get_details_error_info().map(|info| info.metadata).unwrap_or_default();
     let code = facts.get("http_status").map_or("", String::as_str);
-    let cause = format!("Plain HTTP answered where gRPC should: {}.", status.message().trim_end_matches('.'));
+    let cause = format!("plain HTTP answered where gRPC should: {}", status.message().trim_end_matches('.'));
     match code {
         "502" | "503" | "504" => Advice::new(
             cause,
-            "Look at the reverse proxy before the gateway: it cannot reach the gateway, or not by gRPC (HTTP/2).",
+            "look at the reverse proxy before the gateway: it cannot reach the gateway, or not by gRPC (HTTP/2)",
             "bad-gateway",
         ),
         _ => Advice::new(
             cause,
-            "Check gateway.url: a login page, a proxy or another server answers there.",
+            "check gateway.url: a login page, a proxy or another server answers there",
             "not-grpc",
         ),
     }
