@@ -108,7 +108,8 @@ fn read(path: &str) -> Page {
     Page::of(&File::new(path, &text))
 }
 
-/// The words that `ops::Advice` is given as its section.
+/// The words that `ops::Advice` is given as its section, and `idle-timeout`, which only who reads several lines of the log can
+/// tell.
 const SECTIONS: &str = "
     settings dns tcp address-refused
     proxy-dns proxy-tcp proxy-tls proxy-refused proxy-authentication proxy-stalled
