@@ -40,7 +40,7 @@ use crate::ops::Tasks;
 
 pub use certificate::Certificate;
 pub use connector::Connector;
-pub use error::{Credentials, Error, Hop, TlsFault};
+pub use error::{Credentials, Error, Hop, Refusal, TlsFault};
 pub use expiry::Expiries;
 pub use guard::{Forbidden, Guard, KubernetesApi, NotAServer, Server};
 pub use identity::{ClientFiles, ClientIdentity};

@@ -128,7 +128,7 @@ fn recovery(said: &egress::Error) -> Recovery {
     match said.hop() {
         Hop::Resolve | Hop::Connect | Hop::ProxyResolve | Hop::ProxyConnect => Recovery::Retry,
         // A proxy that refuses does so again; one that cannot reach the host may in a moment.
-        Hop::ProxyTunnel if matches!(said, egress::Error::ProxyRefused { status, .. } if status.is_server_error()) => {
+        Hop::ProxyTunnel if matches!(said, egress::Error::ProxyRefused { refusal, .. } if refusal.status.is_server_error()) => {
             Recovery::Retry
         }
         Hop::Check | Hop::ProxyTls | Hop::ProxyTunnel | Hop::Tls | Hop::Alpn => Recovery::GiveUp,

@@ -73,14 +73,8 @@ pub enum Error {
         origin: Origin,
         /// The proxy.
         proxy: Origin,
-        /// What it answered.
-        status: StatusCode,
-        /// Its words for that.
-        reason: String,
-        /// The schemes of authentication that it offers, such as `Basic`.
-        schemes: Vec<String>,
-        /// Whether it was given credentials.
-        credentials: Credentials,
+        /// What it said.
+        refusal: Box<Refusal>,
     },
     /// The proxy did not answer as a proxy does.
     ProxyBroken {
@@ -132,6 +126,19 @@ pub enum Error {
         /// Who issued the certificate that was presented, if one was.
         issuer: Option<String>,
     },
+}
+
+/// What a proxy says that refuses a tunnel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// Its words for that.
+    pub reason: String,
+    /// The schemes of authentication that it offers, such as `Basic`.
+    pub schemes: Vec<String>,
+    /// Whether it was given credentials.
+    pub credentials: Credentials,
 }
 
 /// Whether a proxy was given credentials.
@@ -210,10 +217,10 @@ impl Error {
 
     /// What of the sources only the operator may see: addresses, the certificates, what is trusted. Empty if there is none.
     pub fn detail(&self) -> String {
-        match self {
-            Self::Forbidden { source, .. } => source.detail(),
-            other => std::error::Error::source(other).map(ToString::to_string).unwrap_or_default(),
+        if let Self::Forbidden { source, .. } = self {
+            return source.detail();
         }
+        std::error::Error::source(self).map(ToString::to_string).unwrap_or_default()
     }
 
     /// Sorts what a handshake with the origin ended with.
@@ -240,10 +247,13 @@ impl Error {
                     Some(_) => Credentials::Sent,
                     None => Credentials::None,
                 };
-                Self::ProxyRefused { origin, proxy: at, status, reason, schemes, credentials }
+                let refusal = Box::new(Refusal { status, reason, schemes, credentials });
+                Self::ProxyRefused { origin, proxy: at, refusal }
             }
             Refused::Io(source) => Self::ProxyBroken { origin, proxy: at, source },
-            other => Self::ProxyBroken { origin, proxy: at, source: io::Error::other(other) },
+            Refused::NotHttp | Refused::TooLong | Refused::Closed => {
+                Self::ProxyBroken { origin, proxy: at, source: io::Error::other(refused) }
+            }
         }
     }
 }

@@ -90,13 +90,11 @@ impl ServerCertVerifier for Verifier {
         let state = self.current.load();
         let verified =
             state.webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        verified.map_err(|error| match error {
-            Error::InvalidCertificate(why) => {
-                let chain: Vec<_> = std::iter::once(end_entity).chain(intermediates).collect();
-                let rejected = Rejected::new(why, &chain, &state.trusted);
-                Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(rejected))))
-            }
-            other => other,
+        verified.map_err(|error| {
+            let Error::InvalidCertificate(why) = error else { return error };
+            let chain: Vec<_> = std::iter::once(end_entity).chain(intermediates).collect();
+            let rejected = Rejected::new(why, &chain, &state.trusted);
+            Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(rejected))))
         })
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Credentials, Error, Hop, TlsFault, rejected};
+use super::{Credentials, Error, Hop, Refusal, TlsFault, rejected};
 use crate::egress::{Kind, Origin};
 use crate::ops::Advice;
 
@@ -45,9 +45,7 @@ impl Error {
             Self::ProxyTls { proxy, fault, source, .. } => {
                 tls(&format!("TLS with the proxy {proxy} failed"), *fault, source, Some("proxy-tls"))
             }
-            Self::ProxyRefused { origin, proxy, status, reason, schemes, credentials } => {
-                refused(origin, proxy, (*status, reason), schemes, *credentials)
-            }
+            Self::ProxyRefused { origin, proxy, refusal } => refused(origin, proxy, refusal),
             Self::ProxyBroken { origin, proxy, source } => Advice::new(
                 format!("the proxy {proxy} gave no tunnel to {origin}: {source}"),
                 "check that an HTTP proxy listens there, and whether it wants http:// or https:// in its URL",
@@ -181,17 +179,12 @@ fn certificate(kind: Kind) -> Sentences {
     }
 }
 
-fn refused(
-    origin: &Origin,
-    proxy: &Origin,
-    (status, reason): (StatusCode, &str),
-    schemes: &[String],
-    credentials: Credentials,
-) -> Advice {
+fn refused(origin: &Origin, proxy: &Origin, refusal: &Refusal) -> Advice {
+    let Refusal { status, reason, schemes, credentials } = refusal;
     let cause = format!("the proxy {proxy} refused a tunnel to {origin}: {} {reason}", status.as_u16());
     let cause = cause.trim_end();
-    if status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
-        let (remedy, section) = match status {
+    if *status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        let (remedy, section) = match *status {
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => (
                 "the proxy cannot reach the host: check the name from the proxy's side; for a host inside the network, add \
                  it to proxy.no_proxy (chart: proxy.noProxy)",

@@ -25,7 +25,7 @@ fn what_is_named_twice_is_counted_once() {
     let (one, two) = (Ca::new("one"), Ca::new("two"));
     fs::write(&path, one.pem()).unwrap();
     fs::write(&copy, BASE64_STANDARD.encode(format!("{}{}", one.pem(), two.pem()))).unwrap();
-    let trusted = load(&only(&path), &[CaSource::File(copy.clone()), CaSource::File(copy.clone())]).unwrap();
+    let trusted = load(&only(&path), &[CaSource::File(copy.clone()), CaSource::File(copy)]).unwrap();
     assert_eq!(trusted.store.len(), 2);
     let counts: Vec<_> = trusted.sources.iter().map(|it| (it.certificates, it.repeated)).collect();
     assert_eq!(counts, [(1, 0), (1, 1), (0, 2)]);

@@ -62,7 +62,7 @@ async fn what_the_library_refuses_is_refused_with_its_kind_in_both_versions() {
         (
             "self-signed authority",
             &[],
-            Identity::self_signed("localhost", authority.clone()),
+            Identity::self_signed("localhost", authority),
             Kind::SelfSignedAuthority,
         ),
         ("authority", &[], ours.issue_as("localhost", authority), Kind::Authority),

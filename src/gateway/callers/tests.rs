@@ -190,11 +190,12 @@ async fn an_operator_has_an_instance_diagnosed_and_nobody_else_may() {
         ("a", "two", "gateway")
     );
     assert!(house.diagnose(&operator, "", "").await.is_ok(), "the tenant has one agent");
-    let seen = findings.seen.lock().expect("lock");
-    assert_eq!(seen[0].path, "/gitproxy.agent.v1.Instances/Diagnose");
-    assert_eq!(seen[0].headers["gitproxy-caller"], "operator");
-    assert!(!seen[0].headers.contains_key("authorization"), "{:?}", seen[0].headers);
-    drop(seen);
+    {
+        let seen = findings.seen.lock().expect("lock");
+        assert_eq!(seen[0].path, "/gitproxy.agent.v1.Instances/Diagnose");
+        assert_eq!(seen[0].headers["gitproxy-caller"], "operator");
+        assert!(!seen[0].headers.contains_key("authorization"), "{:?}", seen[0].headers);
+    }
     let refused = [
         (&house.token, "a", "", Code::PermissionDenied, Reason::RoleMissing),
         (&operator, "b", "", Code::NotFound, Reason::AgentUnknown),
