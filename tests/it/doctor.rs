@@ -231,7 +231,7 @@ fn the_schema_refuses_what_is_not_documented() {
         *bad.pointer_mut(pointer).expect("a member") = value;
         schema::check(&bad).expect_err(pointer);
     }
-    let mut more = good.clone();
+    let mut more = good;
     more["legs"][0]["checks"][0]["token"] = "x".into();
     schema::check(&more).expect_err("a member that nobody documented");
 }
