@@ -10,6 +10,13 @@ mod house;
 #[path = "../tests/it/processes/program.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod program;
+#[path = "../tests/it/world/tls.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod tls;
+/// Where the house of the tests finds it.
+mod world {
+    pub(crate) use super::tls;
+}
 
 use std::time::{Duration, Instant};
 

@@ -12,7 +12,7 @@ use gitproxy::agent::config::{AccessKey, DebugListen};
 use gitproxy::agent::{self, Agent};
 use gitproxy::bitbucket::{Account, Credential, ProjectKey};
 use gitproxy::egress::serve::ServerTls;
-use gitproxy::egress::{CaSource, Guard, Roots};
+use gitproxy::egress::{CaSource, Guard, Proxies, Roots};
 use gitproxy::gateway::store::FileStore;
 use gitproxy::gateway::{self, Gateway};
 use gitproxy::ops::secret::{SecretFile, Source};
@@ -169,6 +169,9 @@ async fn agent(folder: &Path, sim: &Sim, cloud: &CloudSide) -> Made<CustomerSide
         extra_ca: vec![CaSource::Pem { name: "Bitbucket's CA".to_owned(), pem: sim.ca_pem().into() }],
         connections: vec![connection(folder, sim)?.into()],
         new_origins: Allowance::default(),
+        proxies: Proxies::none(),
+        gateway_proxies: None,
+        bitbucket_proxies: None,
         guard: Guard::default(),
         link: tunnel::Options::default(),
         limits: Limits::default(),

@@ -129,6 +129,11 @@ pub const TABLE: &[Setting] = &[
         "The private key of that certificate, not encrypted; it is read again when it changes.",
     ),
     plain(
+        ["connections.default.allow_http", "bitbucket-allow-http", "false", "word: true or false"],
+        &["BITBUCKET_ALLOW_HTTP"],
+        "Whether the URL of the connection `default` may be plain http to another machine: its token then travels in the clear.",
+    ),
+    plain(
         ["connections.*.url", "", "", "https URL"],
         &[],
         "The Bitbucket of the connection of that name; context path included.",
@@ -147,6 +152,11 @@ pub const TABLE: &[Setting] = &[
         ["connections.*.token_file", "", "", "path"],
         &[],
         "The file that holds the connection's token; it is read again when it changes.",
+    ),
+    plain(
+        ["connections.*.allow_http", "", "false", "word: true or false"],
+        &[],
+        "Whether the connection's URL may be plain http to another machine: its token then travels in the clear.",
     ),
     plain(
         ["connections.*.projects", "", "", "list of project keys"],

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::config::Connection;
 use super::{Config, Error};
-use crate::egress::{self, ClientFiles, ClientIdentity, Egress, Guard, Leg};
+use crate::egress::{self, ClientFiles, ClientIdentity, Egress, Leg};
 use crate::ops::Tasks;
 
 /// A way out to each end; they share whom they trust.
@@ -43,18 +44,17 @@ impl Ways {
         let egress = Egress::new(&settings, tasks)?;
         let identity =
             |files: Option<&ClientFiles>| files.map(|files| ClientIdentity::open(files, tasks)).transpose();
-        let bitbucket = |client: Option<&ClientFiles>, guard: Option<Guard>| {
-            let (proxies, identity) = (config.bitbucket_proxies.clone(), identity(client)?);
-            Ok::<_, Error>(egress.leg(Leg { proxies, identity, guard, ..Leg::default() })?)
+        let bitbucket = |leg: Leg| egress.leg(Leg { proxies: config.bitbucket_proxies.clone(), ..leg });
+        let local = |it: &Connection| {
+            let identity = identity(it.client.as_ref())?;
+            Ok::<_, Error>(bitbucket(Leg { identity, plaintext: it.plaintext, ..Leg::default() })?)
         };
         let (proxies, own) = (config.gateway_proxies.clone(), identity(config.gateway_client.as_ref())?);
         let connections = config.connections.iter();
         Ok(Self {
             gateway: egress.leg(Leg { proxies, identity: own, ..Leg::default() })?,
-            bitbuckets: connections
-                .map(|it| bitbucket(it.client.as_ref(), None))
-                .collect::<Result<_, _>>()?,
-            held: bitbucket(None, Some(config.guard.clone()))?,
+            bitbuckets: connections.map(local).collect::<Result<_, _>>()?,
+            held: bitbucket(Leg { guard: Some(config.guard.clone()), ..Leg::default() })?,
         })
     }
 }

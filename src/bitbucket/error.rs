@@ -195,6 +195,8 @@ pub enum Stranger {
     Loop,
     /// A page that says 404: there is no Bitbucket below this base URL.
     NotFoundPage,
+    /// A page of the server in front of Bitbucket, which wants a client certificate and got none that it takes.
+    ClientCertificate,
     /// Neither JSON nor a web page.
     OtherType,
 }
@@ -273,6 +275,10 @@ impl Stranger {
             Self::NotFoundPage => {
                 ["there is no Bitbucket below the connection's base URL", "check its host and context path"]
             }
+            Self::ClientCertificate => [
+                "the server in front of Bitbucket wants a client certificate, and got none or one that it refuses",
+                "set client_cert_file and client_key_file of the connection to a pair that it accepts",
+            ],
             Self::OtherType => [
                 "what answers below the connection's base URL is not Bitbucket's REST interface",
                 "check host and context path",
@@ -299,6 +305,7 @@ impl fmt::Display for Stranger {
             Self::Redirect { target } => write!(f, "a redirect to {target}, most likely to a single sign-on"),
             Self::Loop => f.write_str("a chain of redirects that does not end"),
             Self::NotFoundPage => f.write_str("a web page that says 404"),
+            Self::ClientCertificate => f.write_str("a web page that asks for a client certificate"),
             Self::OtherType => f.write_str("an answer that is not JSON"),
         }
     }

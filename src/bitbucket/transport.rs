@@ -13,7 +13,7 @@ use tower::util::BoxCloneSyncService;
 use url::Url;
 
 use crate::bitbucket::error::{Cause, Recovery};
-use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin};
+use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin, Proxy};
 use crate::ops::Tasks;
 use crate::proto::Reason;
 
@@ -65,24 +65,26 @@ pub(super) fn over(connector: Connector) -> Transport {
         let (client, way) = (client.clone(), way.clone());
         async move {
             // A proxy that forwards requests wants to know who we are in each; one that opens tunnels never sees them.
-            if let Some(authorization) = way.proxy_authorization() {
+            let forwarder = way.forwarder();
+            if let Some(authorization) = forwarder.as_ref().and_then(Proxy::authorization) {
                 request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
             }
             let response = client.request(request).await.map_err(lost)?;
-            if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
-                return Err(locked_out(&way));
+            match forwarder {
+                Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                    Err(locked_out(&proxy))
+                }
+                Some(_) | None => Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync())),
             }
-            Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync()))
         }
     }))
 }
 
 /// A forwarding proxy answered in Bitbucket's place: it passed nothing on.
-fn locked_out(way: &Connector) -> Lost {
+fn locked_out(proxy: &Proxy) -> Lost {
     let says = format!(
-        "the proxy before {} wants other credentials (407): check its user and password in its URL or in \
-         proxy.credentials_file; of its schemes only Basic is supported",
-        way.origin()
+        "the proxy {proxy} wants other credentials (407 Proxy Authentication Required): give its user and password in its \
+         URL or in proxy.credentials_file; of its schemes only Basic is supported"
     );
     let source = Cause::from(says.clone());
     Lost::Unsent { hop: Reason::EgressProxy, recovery: Recovery::GiveUp, says, source }

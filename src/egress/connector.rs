@@ -4,13 +4,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Uri};
+use http::Uri;
 use hyper_util::rt::TokioIo;
 use tower::Service;
 use tracing::debug;
 
 use super::walk::Walk;
-use super::{Alpn, Egress, Error, Origin, Route, Scheme, Stream, Way, report};
+use super::{Alpn, Egress, Error, Origin, Proxy, Route, Scheme, Stream, Way, report};
 use crate::ops::Check;
 
 /// Connects to one origin and to no other; clones are alike.
@@ -51,11 +51,11 @@ impl Connector {
         (report::checks(self, &walk, outcome.as_ref().err()), outcome)
     }
 
-    /// What each request must carry for the proxy, where the proxy sees the requests themselves: those without TLS.
-    pub fn proxy_authorization(&self) -> Option<HeaderValue> {
-        match (self.origin.scheme(), self.route().way) {
-            (Scheme::Http, Way::Through(proxy)) => proxy.authorization(),
-            (Scheme::Http, Way::Direct) | (Scheme::Https, _) => None,
+    /// The proxy that sees the requests themselves and forwards them, as one does with those without TLS.
+    pub fn forwarder(&self) -> Option<Proxy> {
+        match (self.origin.scheme(), self.alpn, self.route().way) {
+            (Scheme::Http, Alpn::Http1OrHttp2, Way::Through(proxy)) => Some(proxy),
+            (Scheme::Http | Scheme::Https, _, _) => None,
         }
     }
 }

@@ -23,6 +23,13 @@ impl Ca {
         Self { issuer: Issuer::new(params, key), certificate }
     }
 
+    /// The same with a key for another algorithm.
+    pub(crate) fn of_ed25519(name: &str) -> Self {
+        let (params, key) = (authority(name), KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap());
+        let certificate = params.self_signed(&key).unwrap();
+        Self { issuer: Issuer::new(params, key), certificate }
+    }
+
     /// A certificate for `host`, a name or an address.
     pub(crate) fn issue(&self, host: &str) -> Identity {
         self.sign(&CertificateParams::new([host.to_owned()]).unwrap())

@@ -78,7 +78,7 @@ impl Roots {
     pub fn check(&self) -> Result<(), TrustError> {
         match self {
             Self::Platform => Ok(()),
-            Self::Named { .. } => load(self, &[]).map(drop),
+            Self::Named { .. } => gather(self, &[]).map(drop),
         }
     }
 }
@@ -144,6 +144,14 @@ impl fmt::Display for Source {
 
 /// Loads all that is trusted, and logs how many certificates came from where.
 pub(super) fn load(roots: &Roots, extra: &[CaSource]) -> Result<Trusted, TrustError> {
+    let trusted = gather(roots, extra)?;
+    for Source { name, certificates, repeated } in &trusted.sources {
+        info!(source = name, certificates, repeated, "trusted");
+    }
+    Ok(trusted)
+}
+
+fn gather(roots: &Roots, extra: &[CaSource]) -> Result<Trusted, TrustError> {
     let mut loading = Loading::default();
     match roots {
         Roots::Platform => loading.platform(),
@@ -160,9 +168,6 @@ pub(super) fn load(roots: &Roots, extra: &[CaSource]) -> Result<Trusted, TrustEr
         loading.customers(source)?;
     }
     let trusted = loading.trusted;
-    for Source { name, certificates, repeated } in &trusted.sources {
-        info!(source = name, certificates, repeated, "trusted");
-    }
     if trusted.store.is_empty() { Err(TrustError::Nobody) } else { Ok(trusted) }
 }
 

@@ -147,7 +147,7 @@ impl<'a> Walk<'a> {
             Scheme::Http => Box::new(tcp),
             Scheme::Https => Box::new(self.proxy_tls(tcp, proxy).await?),
         };
-        if origin.scheme() == Scheme::Http && self.connector.alpn == Alpn::Http1OrHttp2 {
+        if self.connector.forwarder().is_some() {
             return Ok(Stream::forwarded(io));
         }
         let asked = Instant::now();

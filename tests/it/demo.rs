@@ -1,7 +1,6 @@
 //! The demo as its reader runs it: the built program, git, and grpcurl in another shell.
 
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -9,6 +8,8 @@ use gitproxy::ops::settings::environment;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
+
+use crate::tools::need;
 
 #[tokio::test]
 async fn the_demo_does_its_job_and_leaves_the_commit_for_git_to_clone() {
@@ -44,7 +45,7 @@ async fn every_grpcurl_line_works_in_another_shell_and_ctrl_c_ends_the_demo_clea
     for asked in ["list", "describe gitproxy.scm.v1.Repos", "gitproxy.scm.v1.Repos/ListRepos"] {
         assert_eq!(lines.iter().filter(|line| line.ends_with(asked)).count(), 2, "{asked} in {lines:#?}");
     }
-    if has_grpcurl().await {
+    if need::program("grpcurl").is_some() {
         for line in &lines {
             let done = finish(&mut shell(line)).await;
             assert!(done.status.success() && !done.stdout.is_empty(), "{line}\n{}", text(&done));
@@ -107,20 +108,6 @@ async fn interrupt(child: &mut Child) -> Option<i32> {
     timeout(LIMIT, child.wait()).await.expect("it ends in time").expect("a status").code()
 }
 
-/// Whether the lines can be tried. Without grpcurl that part is skipped, and says so, unless tools are required.
-async fn has_grpcurl() -> bool {
-    if finish(&mut shell("command -v grpcurl")).await.status.success() {
-        return true;
-    }
-    assert!(environment("GITPROXY_REQUIRE_TOOLS").is_none(), "grpcurl is missing: scripts/test installs it");
-    // Not by a macro: what those print, a test that passes keeps to itself.
-    let _ = writeln!(
-        io::stderr(),
-        "SKIPPED: the demo's grpcurl lines were not run, grpcurl is missing (scripts/test installs it)"
-    );
-    false
-}
-
 /// The built demo, found beside this test's program.
 fn demo(args: &[&str]) -> Command {
     let mut program = std::env::current_exe().expect("this test's program");
@@ -138,15 +125,9 @@ fn shell(line: &str) -> Command {
     let mut command = Command::new("sh");
     command.arg("-c").arg(line);
     if let Some(path) = environment("PATH") {
-        command.env("PATH", format!("{path}:{}", tools().display()));
+        command.env("PATH", format!("{path}:{}", need::installed().display()));
     }
     command
-}
-
-fn tools() -> PathBuf {
-    let cache = environment("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| environment("HOME").map(|home| Path::new(&home).join(".cache")));
-    cache.unwrap_or_default().join("gitproxy/bin")
 }
 
 async fn git(folder: &Path, args: &[&str]) -> String {

@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_DOCS=1 cargo test docs` writes them anew.
 
+mod links;
 mod settings;
 
 use std::fmt::Write as _;

@@ -10,6 +10,8 @@ use gitproxy::egress::{CaSource, Egress, Settings};
 use gitproxy::ops::secret::Source;
 use gitproxy::ops::{Check, Tasks};
 use gitproxy::proto::scm::v1 as pb;
+use gitproxy::proto::{Fault, Reason};
+use tonic::Code;
 
 /// A simulator with `SHOP/web`, `SECRET/vault`, and the connection that is looked at.
 struct World {
@@ -282,6 +284,23 @@ async fn a_dead_server_fails_at_its_hop_and_the_rest_is_not_tried() {
     probed.says("token", "skipped", "there is no connection to Bitbucket");
     let tested = client.test_connection(pb::TestConnectionRequest {}).await.expect("an answer");
     assert!(!tested.passed && tested.version.is_empty());
+}
+
+#[tokio::test]
+async fn what_the_agents_own_settings_forbid_is_no_finding() {
+    let account = Account {
+        name: "main".into(),
+        base: "http://192.0.2.1".parse().expect("a URL"),
+        credential: Credential::Bearer(Source::Fixed("t".into())),
+        user: None,
+        projects: [].into_iter().collect(),
+    };
+    let egress = Egress::new(&Settings::default(), &Tasks::new()).expect("trust");
+    let client = Client::new(account, &egress).expect("a client");
+    let refused = client.test_connection(pb::TestConnectionRequest {}).await.expect_err("plain HTTP");
+    let fault = Fault::from(refused);
+    assert_eq!((fault.code(), fault.reason()), (Code::PermissionDenied, Reason::OriginRefused));
+    assert!(client.probe().await.iter().any(Check::is_failed), "the doctor shows it");
 }
 
 #[tokio::test]

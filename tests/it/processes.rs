@@ -1,7 +1,7 @@
 //! Both programs as processes of their own, and what happens to the others when one of them ends.
 
-mod house;
-mod program;
+pub(crate) mod house;
+pub(crate) mod program;
 
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,19 @@ async fn a_gateway_that_was_killed_and_started_again_is_served_by_the_same_agent
     assert!(answer.repo.is_some());
     let attached = agent.log().lines().filter(|line| line.contains("link: attached")).count();
     assert_eq!(attached, 2, "{first} … {}", agent.log());
+}
+
+#[tokio::test]
+async fn the_folders_that_the_chart_names_are_trusted_side_by_side_without_hash_links() {
+    let house = House::new().await;
+    let folders = house.as_the_chart_mounts_them();
+    let agent = house.start_agent(&[("SSL_CERT_DIR", &folders), ("CUSTOM_CA_CERT_FILE", "")]);
+    // The gateway is of the authority in the second folder, the simulator of the one in the first.
+    assert!(house.caller().await.get_repo_soon().await.repo.is_some());
+    for folder in folders.split(':') {
+        let counted = |line: &str| line.contains(folder) && line.contains("certificates=1");
+        assert!(agent.log().lines().any(counted), "{folder}: {}", agent.log());
+    }
 }
 
 #[tokio::test]

@@ -201,7 +201,10 @@ fn simulator_allowed() -> Guard {
 }
 
 /// A simulator with `SHOP/web`, whose `a.txt` has two lines, and with `SECRET/vault`, which is nobody's business.
-pub(crate) async fn simulator(config: SimConfig) -> Sim {
+///
+/// Its certificate is for `git.test` too, a name that only a proxy's own list of hosts knows.
+pub(crate) async fn simulator(mut config: SimConfig) -> Sim {
+    config.names.push("git.test".to_owned());
     let sim = Sim::start(config).await.expect("a simulator");
     let seed = Commit::new("Start").file("a.txt", "one\ntwo\n").file("docs/ü b.html", "<html>");
     sim.add_repo("SHOP", "web", &[seed]).await.expect("a repository");

@@ -8,9 +8,9 @@ use url::Url;
 
 use super::client;
 use crate::bitbucket::{Account, Credential, ProjectKey, Projects};
-use crate::egress::{ClientFiles, NotAnOrigin, Origin, Scheme};
+use crate::egress::{ClientFiles, NotAnOrigin, Origin, Plaintext, Scheme};
 use crate::ops::secret::{SecretFile, Source};
-use crate::ops::settings::{Layers, Problems};
+use crate::ops::settings::{Layers, Problems, Switch};
 
 /// A Bitbucket that the settings name, and how to get to it.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Connection {
     pub account: Account,
     /// The certificate to show where the server asks for one.
     pub client: Option<ClientFiles>,
+    /// Whether the token may travel without TLS to a server that is not this machine.
+    pub plaintext: Plaintext,
 }
 
 /// A connection's server.
@@ -29,8 +31,6 @@ struct Base(Url);
 enum NoServer {
     #[error("{0}; give one such as https://git.example.com/bitbucket")]
     Form(#[from] NotAnOrigin),
-    #[error("is not https; plain http is accepted for a loopback address only")]
-    Plaintext,
     #[error("has a user, a query or a fragment: give scheme, host, port and context path only")]
     Extra,
 }
@@ -60,6 +60,7 @@ fn one(layers: &Layers, name: &str, problems: &mut Problems) -> Option<Connectio
     let user = layers.value::<String>(&key("user"), problems).filter(|user| !user.is_empty());
     let credential = credential(layers, &key, user.clone(), problems);
     let client = client::files(layers, &format!("connections.{name}"), problems);
+    let plaintext = plaintext(layers, &key, base.as_ref(), problems);
     let projects = layers.list::<Project>(&key("projects"), problems);
     if projects.is_empty() && layers.came_from(&key("projects")) == "not set" {
         problems.push(
@@ -69,7 +70,30 @@ fn one(layers: &Layers, name: &str, problems: &mut Problems) -> Option<Connectio
     }
     let projects: Projects = projects.into_iter().map(|Project(key)| key).collect();
     let account = Account { name: name.to_owned(), base: base?.0, credential: credential?, user, projects };
-    Some(Connection { account, client })
+    Some(Connection { account, client, plaintext: plaintext? })
+}
+
+/// A token in the clear is somebody's decision, never the consequence of a URL alone.
+fn plaintext(
+    layers: &Layers,
+    key: &dyn Fn(&str) -> String,
+    base: Option<&Base>,
+    problems: &mut Problems,
+) -> Option<Plaintext> {
+    let Switch(allowed) = layers.required(&key("allow_http"), problems)?;
+    if allowed {
+        return Some(Plaintext::Anywhere);
+    }
+    if base.is_some_and(Base::is_in_the_clear) {
+        let problem = format!(
+            "is not https, so that everybody on the way could read the token; plain http is accepted for a loopback \
+             address only, unless {} is true",
+            key("allow_http")
+        );
+        problems.push(layers.problem(&key("url"), &problem));
+        return None;
+    }
+    Some(Plaintext::LoopbackOnly)
 }
 
 fn credential(
@@ -100,9 +124,16 @@ fn credential(
 }
 
 impl From<Account> for Connection {
-    /// Without a client certificate.
+    /// Without a client certificate, and with TLS.
     fn from(account: Account) -> Self {
-        Self { account, client: None }
+        Self { account, client: None, plaintext: Plaintext::default() }
+    }
+}
+
+impl Base {
+    /// Whether it is http, and not to this machine.
+    fn is_in_the_clear(&self) -> bool {
+        Origin::of(&self.0).is_ok_and(|origin| origin.scheme() == Scheme::Http && !origin.is_loopback())
     }
 }
 
@@ -111,10 +142,7 @@ impl FromStr for Base {
 
     fn from_str(text: &str) -> Result<Self, NoServer> {
         let url = Url::parse(text).map_err(NotAnOrigin::from)?;
-        let origin = Origin::of(&url)?;
-        if origin.scheme() == Scheme::Http && !origin.is_loopback() {
-            return Err(NoServer::Plaintext);
-        }
+        Origin::of(&url)?;
         let bare = url.username().is_empty() && url.password().is_none();
         if !bare || url.query().is_some() || url.fragment().is_some() {
             return Err(NoServer::Extra);

@@ -136,7 +136,7 @@ fn one_connection_needs_no_file() {
         ("BITBUCKET_PROJECTS", "SHOP, ~jane"),
     ];
     let config = read("", &env, &[]).expect("usable");
-    let [Connection { account: only, client: None }] = &config.connections[..] else {
+    let [Connection { account: only, client: None, .. }] = &config.connections[..] else {
         panic!("{:?}", config.connections)
     };
     assert_eq!((only.name.as_str(), only.base.as_str()), ("default", "https://git.example.com/bitbucket"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tonic::Status;
+use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::egress;
@@ -82,6 +82,10 @@ impl Failure {
             Self::Unreachable(_) | Self::Slow(_) => Verdict::Way,
             Self::Cut(_) => Verdict::Cut,
             Self::Refused(status) => match Reason::of(status) {
+                // Envoy answers for its gateway in gRPC, and without our details.
+                None if status.code() == Code::Unavailable && status.message().contains("upstream") => {
+                    Verdict::BadGateway
+                }
                 None => Verdict::NotOurs,
                 Some(Reason::CredentialInvalid | Reason::RoleMissing) => Verdict::Credential,
                 Some(Reason::ProtocolTooOld) => Verdict::Version,
@@ -254,8 +258,6 @@ pub(super) const STEADY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
-    use tonic::Code;
-
     use super::*;
     use crate::proto::Fault;
 
@@ -300,6 +302,14 @@ mod tests {
             ));
             assert_eq!((failure.verdict(), failure.wait()), (Verdict::NotOurs, Wait::Backoff), "{code:?}");
             assert!(failure.advice().remedy.contains("not a gitproxy gateway"));
+        }
+    }
+
+    #[test]
+    fn an_envoy_without_its_gateway_is_a_bad_gateway() {
+        for words in ["no healthy upstream", "upstream connect error or disconnect/reset before headers"] {
+            let failure = Failure::from(Status::unavailable(words));
+            assert_eq!((failure.verdict(), failure.advice().section), (Verdict::BadGateway, "bad-gateway"));
         }
     }
 

@@ -76,11 +76,20 @@ pub(in crate::bitbucket) fn judge(reply: Reply) -> Result<Reply, Error> {
         return Err(Error::Xsrf);
     }
     if reply.kind() == Kind::Html && !reply::is_bitbucket(&reply.headers) {
-        let stranger =
-            if status == StatusCode::NOT_FOUND { Stranger::NotFoundPage } else { Stranger::LoginPage };
+        let stranger = page(&reply);
         return Err(Error::NotBitbucket { base: reply.asked.site.base, stranger });
     }
     Err(refused(&reply))
+}
+
+/// Whose page it is that answers a refusal in Bitbucket's place.
+fn page(reply: &Reply) -> Stranger {
+    let certificate = CERTIFICATE_PAGES.iter().any(|words| contains(&reply.body, words));
+    match reply.status {
+        StatusCode::NOT_FOUND => Stranger::NotFoundPage,
+        StatusCode::BAD_REQUEST if certificate => Stranger::ClientCertificate,
+        _ => Stranger::LoginPage,
+    }
 }
 
 fn expect_json(reply: Reply) -> Result<Reply, Error> {
@@ -231,6 +240,9 @@ fn contains(body: &[u8], needle: &[u8]) -> bool {
 /// Bitbucket's words are kept up to this many characters.
 const MESSAGE: usize = 1000;
 const SEARCHED: usize = 64 * 1024;
+
+/// What nginx writes where `ssl_verify_client` is on: it ends the handshake first, and refuses then.
+const CERTIFICATE_PAGES: [&[u8]; 2] = [b"No required SSL certificate was sent", b"The SSL certificate error"];
 
 #[cfg(test)]
 mod tests;

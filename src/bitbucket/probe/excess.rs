@@ -113,6 +113,6 @@ mod tests {
             "administers 1 project, administers 2 repositories, writes to 1 project outside the connection";
         assert_eq!(outcome(&excess), ("warned".into(), found));
         assert!(excess.detail.contains("SECRET") && excess.detail.contains("SHOP/api"), "{}", excess.detail);
-        assert_eq!(outcome(&super::check(&Held::default())), ("passed".into(), "no more than is needed"));
+        assert_eq!(outcome(&check(&Held::default())), ("passed".into(), "no more than is needed"));
     }
 }

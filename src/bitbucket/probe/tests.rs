@@ -10,7 +10,7 @@ use super::*;
 use crate::bitbucket::account::tests::account;
 use crate::proto::scm::v1 as pb;
 
-/// A far end that answers by path; it keeps what it was asked for, and whether a token came along.
+/// A far end that answers by the end of the path, or a part of the query; it keeps what it was asked for, and whether a token came along.
 #[derive(Clone, Default)]
 struct FarEnd {
     answers: Vec<(&'static str, u16, &'static str, &'static str)>,
@@ -29,7 +29,9 @@ impl FarEnd {
             async move {
                 let path = request.uri().path().to_owned();
                 far.asked.lock().unwrap().push((path.clone(), request.headers().contains_key(AUTHORIZATION)));
-                let found = far.answers.iter().find(|(end, ..)| path.ends_with(end));
+                let query = request.uri().query().unwrap_or_default().to_owned();
+                let hits = |part: &str| path.ends_with(part) || (part.contains('=') && query.contains(part));
+                let found = far.answers.iter().find(|(part, ..)| hits(part));
                 let Some((_, status, kind, body)) = found else { return std::future::pending().await };
                 let body = Full::from(*body).map_err(|never| match never {}).boxed_unsync();
                 let response = Response::builder().status(*status).header("content-type", *kind);
@@ -113,6 +115,28 @@ async fn a_connection_test_names_user_version_and_hidden_projects() {
         .collect();
     assert_eq!(warned, [pb::CheckKind::Projects, pb::CheckKind::Excess]);
     assert!(found.passed);
+}
+
+#[tokio::test]
+async fn where_the_lists_are_longer_than_a_page_each_project_is_asked_for() {
+    const MORE: &str =
+        r#"{"values":[{"slug":"x","project":{"key":"OTHER"}}],"isLastPage":false,"nextPageStart":250}"#;
+    let far = FarEnd::new(&[
+        RUNNING,
+        VERSION,
+        ("/projects", 200, JSON, r#"{"values":[]}"#),
+        ("projectkey=SHOP", 200, JSON, r#"{"values":[{"slug":"web","project":{"key":"SHOP"}}]}"#),
+        // An old version knows no keys, and this project's name is another's too.
+        ("projectkey=~jane", 200, JSON, r#"{"values":[{"slug":"x","project":{"key":"OTHER"}}]}"#),
+        ("/projects/SHOP", 200, JSON, r#"{"key":"SHOP","name":"Shop"}"#),
+        ("/projects/~jane", 200, JSON, r#"{"key":"~jane","name":"Jane"}"#),
+        ("/projects/~jane/repos", 200, JSON, r#"{"values":[{"slug":"y","project":{"key":"~jane"}}]}"#),
+        ("/latest/repos", 200, JSON, MORE),
+    ]);
+    let checks = far.client().probe().await;
+    let write = checks.iter().find(|check| check.name == "write").expect("a check");
+    assert_eq!((write.outcome.to_string().as_str(), write.found.as_str()), ("warned", "read only: ~jane"));
+    assert!(far.asked("/projects/SHOP/repos").is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,7 +57,7 @@ async fn plain_http_is_forwarded_with_the_whole_url() {
     let egress = through(&Ca::new("customer"), &proxy.url("me:secret@"), "");
     let egress = egress.leg(Leg { plaintext: Plaintext::Anywhere, ..Leg::default() }).unwrap();
     let connector = egress.connector("http://git.corp.example:7990".parse().unwrap(), Alpn::Http1OrHttp2);
-    assert!(connector.proxy_authorization().unwrap().is_sensitive());
+    assert!(connector.forwarder().unwrap().authorization().unwrap().is_sensitive());
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
     let answer = client.get("http://git.corp.example:7990/rest/x?y=1".parse().unwrap()).await.unwrap();
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);

@@ -113,7 +113,10 @@ impl std::error::Error for Rejected {}
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum is open; the rest has one remedy")]
 fn kind(why: &CertificateError, chain: &[X509Certificate<'_>], trusted: &Trusted) -> Kind {
     match why {
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => issuer(chain, trusted),
+        CertificateError::UnknownIssuer
+        | CertificateError::BadSignature
+        // A trusted authority of the right name has a key for another algorithm than that of the signature.
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => issuer(chain, trusted),
         CertificateError::NotValidForName => Kind::WrongHost,
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => Kind::NoHosts,
         CertificateError::NotValidForNameContext { .. } => Kind::WrongHost,

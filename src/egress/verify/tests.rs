@@ -35,7 +35,7 @@ async fn what_the_library_refuses_is_refused_with_its_kind_in_both_versions() {
     let (ours, stranger) = (Ca::new("ours"), Ca::new("stranger"));
     let (below, strange_below) = (ours.intermediate("below"), stranger.intermediate("below"));
     let authority = IsCa::Ca(BasicConstraints::Unconstrained);
-    let cases: [(&str, &[&Ca], Identity, Kind); 14] = [
+    let cases: [(&str, &[&Ca], Identity, Kind); 15] = [
         ("expired", &[], ours.issue_expired("localhost"), Kind::Expired),
         ("not yet", &[], ours.issue_not_yet_valid("localhost"), Kind::NotYetValid),
         ("host", &[], ours.issue("git.example.com"), Kind::WrongHost),
@@ -51,6 +51,7 @@ async fn what_the_library_refuses_is_refused_with_its_kind_in_both_versions() {
         ("root of a stranger", &[&stranger], stranger.issue("localhost"), Kind::UnknownIssuer),
         ("chain of a stranger", &[&strange_below], strange_below.issue("localhost"), Kind::UnknownIssuer),
         ("same name", &[], Ca::new("ours").issue("localhost"), Kind::OtherKeyOfSameName),
+        ("same name, another kind", &[], Ca::of_ed25519("ours").issue("localhost"), Kind::OtherKeyOfSameName),
         (
             "same name, whole chain",
             &[&Ca::new("ours")],

@@ -62,11 +62,13 @@ impl<In: Incoming, Out> Pipe<In, Out> {
         Arc::clone(&self.end)
     }
 
-    /// Keeps the status as the cause: it says why the peer ended the stream.
+    /// Keeps the status: it says why the peer ended the stream.
     fn broken(&self, status: Status) -> io::Error {
+        // Its message alone: what a status shows of its details and sources is for no reader of a log.
+        let error = io::Error::new(io::ErrorKind::ConnectionAborted, status.message());
         // Only the first end counts.
-        let _ = self.end.set(status.clone());
-        io::Error::new(io::ErrorKind::ConnectionAborted, status)
+        let _ = self.end.set(status);
+        error
     }
 
     /// A write has failed, since the stream is gone; the reading side knows why.

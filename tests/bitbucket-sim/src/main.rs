@@ -58,6 +58,12 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--port" => {
                 options.config.port = value()?.parse().map_err(|_| "--port needs a number".to_owned())?
             }
+            "--listen" => {
+                options.config.address =
+                    value()?.parse().map_err(|_| "--listen needs an address".to_owned())?
+            }
+            "--name" => options.config.names.push(value()?),
+            "--no-tls" => options.config.tls = false,
             "--dir" => options.config.dir = Some(value()?.into()),
             "--version" => options.config.version = value()?.parse()?,
             "--context" => options.config.context = value()?,
@@ -70,5 +76,5 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     Ok(options)
 }
 
-const USAGE: &str = "usage: bitbucket-sim [--port N] [--dir DIR] [--version 7.21|8.9|8.19|9.4|10.2] [--context /PATH] \
+const USAGE: &str = "usage: bitbucket-sim [--listen ADDRESS] [--port N] [--name DNS-NAME]... [--no-tls] [--dir DIR] [--version 7.21|8.9|8.19|9.4|10.2] [--context /PATH] \
      [--ca-out FILE] [--seed-demo] [--auto-build]";

@@ -1,20 +1,25 @@
 //! Simulator, gateway and agent, the latter two as the programs that operators run, over TLS on loopback.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bitbucket_sim::{Commit, Config, Sim, TokenSpec};
 use gitproxy::egress::{Alpn, CaSource, Egress, Origin, Settings};
 use gitproxy::ops::{Key, Tasks};
+use gitproxy::proto::Reason;
+use gitproxy::proto::scm::v1::files_client::FilesClient;
 use gitproxy::proto::scm::v1::repos_client::ReposClient;
-use gitproxy::proto::scm::v1::{GetRepoRequest, GetRepoResponse, RepoRef};
+use gitproxy::proto::scm::v1::{GetFileRequest, GetRepoRequest, GetRepoResponse, RepoRef};
 use gitproxy::tunnel::{self, Channel, Options};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio::time::timeout;
 use tonic::{Code, Request, Status};
+
+use crate::world::tls::Ca;
 
 use super::program::Program;
 
@@ -38,6 +43,7 @@ pub(crate) struct House {
 #[derive(Clone)]
 pub(crate) struct Caller {
     client: ReposClient<Channel>,
+    files: FilesClient<Channel>,
     bearer: String,
 }
 
@@ -65,39 +71,109 @@ impl House {
 
     /// Starts an agent, with `more` in its environment.
     pub(crate) fn start_agent(&self, more: &[(&str, &str)]) -> Program {
-        let file = |name: &str| self.folder.path().join(name).display().to_string();
+        Program::start(env!("CARGO_BIN_EXE_gitproxy"), &["run"], self.settings(more))
+    }
+
+    /// The environment of an agent: `more`, and what that leaves out.
+    pub(crate) fn settings(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let settings = [
-            ("GATEWAY_URL", format!("https://localhost:{}", self.agents.port())),
+            ("GATEWAY_URL", self.gateway_at("localhost")),
             ("ACCESS_KEY", self.key.secret().expose_secret().to_owned()),
-            ("CUSTOM_CA_CERT_FILE", format!("{}, {}", file("ca.pem"), file("sim.pem"))),
+            ("CUSTOM_CA_CERT_FILE", format!("{}, {}", self.file("ca.pem"), self.file("sim.pem"))),
             ("BITBUCKET_URL", self.sim.url().to_owned()),
-            ("BITBUCKET_TOKEN_FILE", file("sim.token")),
+            ("BITBUCKET_TOKEN_FILE", self.file("sim.token")),
             ("BITBUCKET_PROJECTS", "SHOP".to_owned()),
         ];
         let more = more.iter().map(|&(name, value)| (name, value.to_owned()));
-        Program::start(env!("CARGO_BIN_EXE_gitproxy"), &["run"], settings.into_iter().chain(more))
+        let all = settings.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value));
+        all.collect()
+    }
+
+    /// Where agents attach, by one of the names in the certificate: `localhost` or `gateway.test`.
+    pub(crate) fn gateway_at(&self, host: &str) -> String {
+        format!("https://{host}:{}", self.agents.port())
+    }
+
+    /// Where Bitbucket is, by one of the names in its certificate: `localhost` or `git.test`.
+    pub(crate) fn git_at(&self, host: &str) -> String {
+        self.sim.url().replacen("localhost", host, 1)
+    }
+
+    /// The path of a file of the house, such as `ca.pem` of the gateway and `sim.pem` of Bitbucket.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// Writes a file of the house, and gives its path.
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        write(self.folder.path(), name, text);
+        self.file(name)
+    }
+
+    /// `SSL_CERT_DIR` as the chart sets it, `/etc/ssl/certs:/etc/backline/ca`: in the first a public authority as Debian
+    /// keeps it, in the second `ca.crt` as Kubernetes mounts it.
+    pub(crate) fn as_the_chart_mounts_them(&self) -> String {
+        let file = |name: &str| self.folder.path().join(name);
+        let (certs, ca) = (file("ssl/certs"), file("backline/ca"));
+        fs::create_dir_all(&certs).expect("a folder");
+        fs::create_dir_all(ca.join("..v1")).expect("a folder");
+        symlink(file("sim.pem"), certs.join("public.pem")).expect("a link");
+        fs::copy(file("sim.pem"), certs.join("ca-certificates.crt")).expect("a copy");
+        fs::copy(file("ca.pem"), ca.join("..v1/ca.crt")).expect("a copy");
+        symlink("..v1", ca.join("..data")).expect("a link");
+        symlink("..data/ca.crt", ca.join("ca.crt")).expect("a link");
+        format!("{}:{}", certs.display(), ca.display())
     }
 
     /// Connects as a cloud service does.
     pub(crate) async fn caller(&self) -> Caller {
         let origin: Origin = format!("https://localhost:{}", self.callers.port()).parse().expect("an origin");
-        let uri = origin.to_string().parse().expect("a URI");
+        let uri: http::Uri = origin.to_string().parse().expect("a URI");
         let stream = self.egress.connector(origin, Alpn::Http2Only).connect().await.expect("a gateway");
         let channel = tunnel::channel(stream, &Options::default(), &self.tasks).await.expect("HTTP/2");
         let bearer = format!("Bearer {}", self.token.secret().expose_secret());
-        Caller { client: ReposClient::with_origin(channel, uri), bearer }
+        let files = FilesClient::with_origin(channel.clone(), uri.clone());
+        Caller { client: ReposClient::with_origin(channel, uri), files, bearer }
     }
 }
 
 impl Caller {
     /// One command that asks Bitbucket one thing.
     pub(crate) async fn get_repo(&self) -> Result<GetRepoResponse, Status> {
-        let repo = RepoRef { project: "SHOP".to_owned(), slug: "web".to_owned() };
-        let mut request = Request::new(GetRepoRequest { repo: Some(repo) });
+        let request = self.ask(GetRepoRequest { repo: Some(web()) });
+        self.client.clone().get_repo(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Calls again at once for as long as the agent is not there, and gives the refusal of what comes after it.
+    pub(crate) async fn refused_soon(&self) -> Status {
+        let refused = async {
+            loop {
+                let status = self.get_repo().await.expect_err("it shall be refused");
+                if Reason::of(&status) != Some(Reason::AgentAway) {
+                    return status;
+                }
+            }
+        };
+        timeout(PATIENCE, refused).await.expect("refused in time")
+    }
+
+    /// Reads a file to its end, and says how many bytes it had.
+    pub(crate) async fn download(&self, path: &str) -> Result<usize, Status> {
+        let request = GetFileRequest { repo: Some(web()), path: path.to_owned(), at: String::new() };
+        let mut parts = self.files.clone().get_file(self.ask(request)).await?.into_inner();
+        let mut length = 0;
+        while let Some(part) = parts.message().await? {
+            length += part.data.len();
+        }
+        Ok(length)
+    }
+
+    fn ask<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
         for (name, value) in [("authorization", self.bearer.as_str()), ("gitproxy-agent", "office")] {
             request.metadata_mut().insert(name, value.parse().expect("ascii"));
         }
-        self.client.clone().get_repo(request).await.map(tonic::Response::into_inner)
+        request
     }
 
     /// Calls again at once for as long as the agent is away.
@@ -114,26 +190,26 @@ impl Caller {
     }
 }
 
+fn web() -> RepoRef {
+    RepoRef { project: "SHOP".to_owned(), slug: "web".to_owned() }
+}
+
 async fn simulator(folder: &Path) -> Sim {
-    let sim = Sim::start(Config::default()).await.expect("a simulator");
+    let sim = Sim::start(Config { names: vec!["git.test".to_owned()], ..Config::default() })
+        .await
+        .expect("a simulator");
     sim.add_repo("SHOP", "web", &[Commit::new("Start").file("a.txt", "one\n")]).await.expect("a repository");
     write(folder, "sim.pem", sim.ca_pem());
     write(folder, "sim.token", &sim.add_token(TokenSpec::personal("alice")));
     sim
 }
 
-/// Writes the gateway's certificate and its CA, and gives the latter.
+/// Writes the gateway's certificate, for `localhost` and `gateway.test`, and its CA, and gives the latter.
 fn certificates(folder: &Path) -> String {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let (ca_key, key) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
-    let ca = params.self_signed(&ca_key).expect("a CA").pem();
-    let server = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-    let server = server.signed_by(&key, &Issuer::new(params, ca_key)).expect("a certificate");
-    write(folder, "gateway.pem", &server.pem());
-    write(folder, "gateway.key", &key.serialize_pem());
-    write(folder, "ca.pem", &ca);
-    ca
+    let ca = Ca::new("gitproxy test");
+    ca.write(folder, "gateway");
+    write(folder, "ca.pem", ca.pem());
+    ca.pem().to_owned()
 }
 
 /// The tenant `acme` with the agent `office` and a caller that may write.
@@ -150,9 +226,9 @@ fn start_gateway(folder: &Path, agents: &str, callers: &str) -> Program {
     let file = |name: &str| folder.join(name).into_os_string();
     let settings = [
         ("STORE_FILE", file("store.toml")),
-        ("AGENTS_TLS_CERT", file("gateway.pem")),
+        ("AGENTS_TLS_CERT", file("gateway.crt")),
         ("AGENTS_TLS_KEY", file("gateway.key")),
-        ("CALLERS_TLS_CERT", file("gateway.pem")),
+        ("CALLERS_TLS_CERT", file("gateway.crt")),
         ("CALLERS_TLS_KEY", file("gateway.key")),
         ("AGENTS_LISTEN", agents.into()),
         ("CALLERS_LISTEN", callers.into()),
@@ -173,7 +249,7 @@ async fn addresses(gateway: &Program) -> (SocketAddr, SocketAddr) {
 
 fn write(folder: &Path, name: &str, text: &str) {
     let path: PathBuf = folder.join(name);
-    std::fs::write(path, text).expect("a file is written");
+    fs::write(path, text).expect("a file is written");
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -26,11 +26,21 @@ impl Program {
         K: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
-        let (log, theirs) = io::pipe().expect("a pipe");
         let mut command = Command::new(executable);
-        command.args(arguments).env_clear().envs(environment).kill_on_drop(true);
+        command.args(arguments);
+        Self::run(command, environment)
+    }
+
+    /// Runs a command with nothing in its environment but `environment`.
+    pub(crate) fn run<K, V>(mut command: Command, environment: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        let (log, theirs) = io::pipe().expect("a pipe");
+        command.env_clear().envs(environment).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(theirs);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{executable}: {error}"));
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Self { child, lines: follow(log) }
     }
 

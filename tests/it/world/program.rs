@@ -57,6 +57,17 @@ impl Program {
         lines.iter().find(|line| line.contains(text)).expect("found above").clone()
     }
 
+    /// Waits for such a line, and says whether it came; a program that ends first does not write it.
+    pub(crate) async fn comes_to(&mut self, text: &str) -> bool {
+        let found = |lines: &Arc<Vec<String>>| lines.iter().any(|line| line.contains(text));
+        timeout(PATIENCE, self.lines.wait_for(found)).await.is_ok_and(|found| found.is_ok())
+    }
+
+    /// All that it has written so far.
+    pub(crate) fn log(&self) -> String {
+        self.lines.borrow().join("\n")
+    }
+
     /// Whether it still runs.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_none()

@@ -47,6 +47,7 @@ fn all() -> Vec<Error> {
         Stranger::Redirect { target: "https://sso.10.0.0.7/login".into() },
         Stranger::Loop,
         Stranger::NotFoundPage,
+        Stranger::ClientCertificate,
         Stranger::OtherType,
     ] {
         errors.push(Error::NotBitbucket { base: base.clone(), stranger });

@@ -139,6 +139,9 @@ fn a_web_page_is_no_answer() {
     assert_eq!(stranger(page(200, "@1")), Some(Stranger::LoginPage));
     assert_eq!(stranger(page(401, "")), Some(Stranger::LoginPage));
     assert_eq!(stranger(page(404, "")), Some(Stranger::NotFoundPage));
+    let nginx = Reply::of(400, "<title>400 No required SSL certificate was sent</title>");
+    let nginx = judge(nginx.header("content-type", "text/html").header("x-arequestid", ""));
+    assert_eq!(stranger(nginx), Some(Stranger::ClientCertificate));
     assert!(matches!(page(401, "@1"), Err(Error::TokenInvalid { .. })), "Bitbucket's own");
     let plain = Reply::of(200, "hello").header("content-type", "text/plain");
     assert_eq!(stranger(judge(plain)), Some(Stranger::OtherType));

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bitbucket_sim::{Config, Permission, Sim, State, TokenSpec, Version};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::client::Client;
 use crate::{Shop, shop, shop_of, web};
@@ -86,6 +87,21 @@ async fn it_listens_without_tls_where_it_is_told() {
     assert!(sim.url().starts_with("http://localhost:"), "{}", sim.url());
     let client = Client::new(&sim, "none");
     assert_eq!(client.get("/status").await.json(), json!({"state": "RUNNING"}));
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test's client is not the agent")]
+async fn a_request_in_the_form_for_proxies_is_understood() {
+    let sim = Sim::start(Config { tls: false, ..Config::default() }).await.unwrap();
+    let authority = sim.url().trim_start_matches("http://").split('/').next().unwrap();
+    let mut socket =
+        tokio::net::TcpStream::connect(authority.replace("localhost", "127.0.0.1")).await.unwrap();
+    let request =
+        format!("GET {}/status HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n", sim.url());
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("RUNNING"), "{answer}");
 }
 
 #[tokio::test]
