@@ -9,6 +9,7 @@ mod expiry;
 mod instances;
 mod link;
 mod local;
+mod metrics;
 pub mod settings;
 pub mod stack;
 mod ways;
@@ -18,23 +19,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use self::instances::Doctor;
 use self::link::Link;
 use self::local::debug::Debug;
 use self::local::socket::{Folder, Socket};
 use self::local::token::Token;
-use self::ways::{Patience, Ways};
-use crate::bitbucket::{self, Client};
-use crate::egress::{Alpn, Egress, PairError, TrustError};
+use self::ways::Ways;
+use crate::bitbucket::{self, Account, Client};
+use crate::egress::{Alpn, Egress, PairError, Plaintext, TrustError};
 use crate::ops::{Key, Tasks};
 use crate::proto::tunnel::v1::Hello;
 use crate::scm::backend::{self, Held};
 use crate::scm::{Connections, Core};
 use crate::tunnel::{self, attach};
 
-pub use self::config::{Config, Connection};
+pub use self::config::{Config, Connection, MetricsSettings, Patience};
 pub use self::link::{Failure, State};
 pub use self::local::status;
 
@@ -64,6 +65,9 @@ pub enum Error {
         /// Why not.
         source: bitbucket::Error,
     },
+    /// Metrics cannot be pushed.
+    #[error("metrics.endpoint: {0}")]
+    Metrics(#[from] crate::ops::metrics::Error),
     /// The debug listener cannot listen.
     #[error("debug.listen: {0}")]
     Debug(io::Error),
@@ -93,11 +97,22 @@ impl Agent {
         tasks: &Tasks,
         hooks: impl FnOnce(Core) -> Core,
     ) -> Result<Self, Error> {
-        let ways = Ways::open(&config, Patience::default(), tasks)?;
+        let ways = Ways::open(&config, config.patience, tasks)?;
+        for connection in config.connections.iter().filter(|it| it.plaintext == Plaintext::Anywhere) {
+            let Account { name, base, .. } = &connection.account;
+            if base.scheme() == "http" {
+                warn!(connection = name, url = %base, "its token travels without TLS, as allow_http says");
+            }
+        }
         let local = clients(&config, &ways)?;
-        tasks.spawn(expiry::watch(local.clone(), tasks.clone()));
-        let core = Arc::new(hooks(Core::new(connections(local, &config, &ways))));
         let instance = uuid::Uuid::new_v4().to_string();
+        if let Some(settings) = &config.metrics {
+            metrics::start(settings, &ways.telemetry, &local, &instance, tasks)?;
+        }
+        let (identities, expiries) = (ways.identities.clone(), ways.gateway.expiries().clone());
+        let watch = expiry::Watch { clients: local.clone(), identities, expiries };
+        tasks.spawn(watch.run(tasks.clone()));
+        let core = Arc::new(hooks(Core::new(connections(local, &config, &ways))));
         let (state, seen) = watch::channel(State::Dialing);
         let mut agent = Self { instance, state: seen, debug_addr: None, debug_token: None };
         let doctor = doctor::remote(config.clone(), tasks.clone());

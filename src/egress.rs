@@ -7,11 +7,12 @@
 //! The parts, in the order of a connection: `connector` (whom it may go to), `walk` (the hops one after the other),
 //! `guard` (where connections that come with a call may go), `proxy` (which way, and CONNECT), `resolver` and `dial`
 //! (names and TCP), `trust` and `verify` (whose certificates count), `identity` (our own certificate), `stream` (what
-//! comes out). `report` tells what a walk found. `crypto` holds the one choice of a cryptographic library, and [`serve`]
+//! comes out), `client` (HTTP over such streams). `report` tells what a walk found. `crypto` holds the one choice of a cryptographic library, and [`serve`]
 //! the server's side of TLS, which needs that choice too.
 
 mod budget;
 mod certificate;
+mod client;
 mod connector;
 mod crypto;
 mod dial;
@@ -39,6 +40,7 @@ use self::verify::Verifier;
 use crate::ops::Tasks;
 
 pub use certificate::Certificate;
+pub use client::Client;
 pub use connector::Connector;
 pub use error::{Credentials, Error, Hop, Refusal, TlsFault};
 pub use expiry::Expiries;

@@ -178,6 +178,8 @@ async fn agent(folder: &Path, sim: &Sim, cloud: &CloudSide) -> Made<CustomerSide
         debug: Some(DebugListen::Tcp(([127, 0, 0, 1], 0).into())),
         debug_token_file: Some(folder.join("debug.token")),
         status_socket: None,
+        metrics: None,
+        patience: agent::Patience::default(),
         labels: BTreeMap::new(),
         drain_grace: GRACE,
     };

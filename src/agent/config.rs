@@ -6,13 +6,14 @@ mod gateway;
 mod held;
 mod label;
 mod listen;
+mod metrics;
 mod proxy;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::egress::{CaSource, ClientFiles, Guard, Proxies, Roots};
+use crate::egress::{self, CaSource, ClientFiles, Guard, Proxies, Roots};
 use crate::ops::settings::{Count, Layers, Period, Problems, Size};
 use crate::scm::backend::Allowance;
 use crate::tunnel;
@@ -21,7 +22,25 @@ use crate::tunnel::admit::Limits;
 pub use connection::Connection;
 pub use gateway::{AccessKey, GatewayUrl};
 pub use listen::DebugListen;
+pub use metrics::MetricsSettings;
 pub use proxy::ProxySettings;
+
+/// How long a connection may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For one hop.
+    pub hop: Duration,
+    /// For all of them.
+    pub whole: Duration,
+}
+
+impl Default for Patience {
+    /// What egress takes for itself.
+    fn default() -> Self {
+        let egress::Settings { hop_timeout, connect_timeout, .. } = egress::Settings::default();
+        Self { hop: hop_timeout, whole: connect_timeout }
+    }
+}
 
 /// The settings of an agent, each of them usable as far as can be told without dialing.
 #[derive(Debug, Clone)]
@@ -58,6 +77,10 @@ pub struct Config {
     pub debug_token_file: Option<PathBuf>,
     /// Where to tell whether the agent is live and ready, if anywhere.
     pub status_socket: Option<PathBuf>,
+    /// Where metrics go, if anywhere.
+    pub metrics: Option<MetricsSettings>,
+    /// How long a connection may take.
+    pub patience: Patience,
     /// Free labels for Hello.
     pub labels: BTreeMap<String, String>,
     /// How long calls in flight may take once a drain began.
@@ -89,6 +112,8 @@ impl Config {
         let debug = layers.value("debug.listen", problems);
         let debug_token_file = layers.value("debug.token_file", problems);
         let status_socket = layers.value("status.socket", problems);
+        let metrics = metrics::read(layers, problems);
+        let patience = patience(layers, problems);
         let labels = label::all(layers, problems);
         let drain_grace = layers.required::<Period>("drain.grace", problems);
         let ProxySettings { common, gateway: gateway_proxies, bitbucket: bitbucket_proxies } = proxies?;
@@ -109,6 +134,8 @@ impl Config {
             debug,
             debug_token_file,
             status_socket,
+            metrics,
+            patience: patience?,
             labels,
             drain_grace: drain_grace?.0,
         })
@@ -134,6 +161,20 @@ fn trust(layers: &Layers, problems: &mut Problems) -> (Roots, Vec<CaSource>) {
         }
     }
     (Roots::named(&file, &folders), extra.into_iter().map(|(_, source)| source).collect())
+}
+
+/// The limits of a connection; one hop of it cannot take longer than the whole.
+fn patience(layers: &Layers, problems: &mut Problems) -> Option<Patience> {
+    let Period(hop) = layers.required("egress.hop_timeout", problems)?;
+    let Period(whole) = layers.required("egress.connect_timeout", problems)?;
+    let bounds = LEAST_PATIENCE..=MOST_PATIENCE;
+    for (key, given) in [("egress.hop_timeout", hop), ("egress.connect_timeout", whole)] {
+        if !bounds.contains(&given) {
+            problems.push(layers.problem(key, "is not between 100ms and 25s"));
+            return None;
+        }
+    }
+    Some(Patience { hop, whole })
 }
 
 fn link(layers: &Layers, problems: &mut Problems) -> Option<tunnel::Options> {
@@ -183,6 +224,9 @@ const MOST_WINDOW: u32 = 16 * 1024 * 1024;
 const LEAST_PING: Duration = Duration::from_millis(500);
 /// Below the silence that ends the link, or an idle link would always end.
 const MOST_PING: Duration = Duration::from_secs(9);
+const LEAST_PATIENCE: Duration = Duration::from_millis(100);
+/// What a dial of the link has for its connection.
+const MOST_PATIENCE: Duration = Duration::from_secs(25);
 const MOST_CALLS: usize = 100_000;
 
 #[cfg(test)]

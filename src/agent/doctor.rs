@@ -18,7 +18,8 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::Config;
-use super::ways::{Patience, Ways};
+use super::config::Patience;
+use super::ways::Ways;
 use crate::ops::{Advice, Check, Tasks};
 
 pub(super) use remote::remote;

@@ -244,6 +244,26 @@ pub const TABLE: &[Setting] = &[
         "A unix socket that tells whether the agent is live and ready; it takes no command. `gitproxy health` asks it.",
     ),
     plain(
+        ["egress.hop_timeout", "hop-timeout", "10s", "duration such as 10s, 100ms to 25s"],
+        &["GITPROXY_HOP_TIMEOUT"],
+        "How long one hop of a connection may take: a name's resolution, TCP, a proxy's consent, TLS.",
+    ),
+    plain(
+        ["egress.connect_timeout", "connect-timeout", "20s", "duration such as 20s, 100ms to 25s"],
+        &["GITPROXY_CONNECT_TIMEOUT"],
+        "How long a connection may take over all its hops.",
+    ),
+    plain(
+        ["metrics.endpoint", "metrics-endpoint", "", "URL such as http://collector:4318"],
+        &["OTEL_EXPORTER_OTLP_ENDPOINT"],
+        "The OpenTelemetry collector to push metrics to, by OTLP over HTTP. Off unless set.",
+    ),
+    plain(
+        ["metrics.every", "metrics-every", "60s", "duration such as 60s, from 1s"],
+        &["GITPROXY_METRICS_EVERY"],
+        "The time from one push of metrics to the next.",
+    ),
+    plain(
         ["log.format", "log-format", "human", "word: human or json"],
         &["GITPROXY_LOG_FORMAT"],
         "The form of the log, which goes to standard error.",

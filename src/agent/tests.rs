@@ -38,6 +38,8 @@ fn config(folder: &Path) -> Config {
         debug: Some(DebugListen::Tcp(([127, 0, 0, 1], 0).into())),
         debug_token_file: Some(folder.join("token")),
         status_socket: Some(folder.join("status.sock")),
+        metrics: None,
+        patience: Patience::default(),
         labels: BTreeMap::new(),
         drain_grace: Duration::from_secs(5),
     }

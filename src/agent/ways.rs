@@ -1,10 +1,8 @@
 //! The ways out of an agent: one to each end, with the settings of that leg.
 
-use std::time::Duration;
-
-use super::config::Connection;
+use super::config::{Connection, Patience};
 use super::{Config, Error};
-use crate::egress::{self, ClientFiles, ClientIdentity, Egress, Leg};
+use crate::egress::{self, ClientFiles, ClientIdentity, Egress, Leg, Plaintext};
 use crate::ops::Tasks;
 
 /// A way out to each end; they share whom they trust.
@@ -16,15 +14,10 @@ pub(super) struct Ways {
     pub(super) bitbuckets: Vec<Egress>,
     /// To the Bitbuckets of connections that come with calls, which may not go everywhere.
     pub(super) held: Egress,
-}
-
-/// How long a connection may take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
-    /// For one hop.
-    pub(super) hop: Duration,
-    /// For all of them.
-    pub(super) whole: Duration,
+    /// To a collector of metrics, which may be spoken to without TLS: they have no secret.
+    pub(super) telemetry: Egress,
+    /// Our own certificates, by whose they are.
+    pub(super) identities: Vec<(String, ClientIdentity)>,
 }
 
 impl Ways {
@@ -42,27 +35,28 @@ impl Ways {
             ..egress::Settings::default()
         };
         let egress = Egress::new(&settings, tasks)?;
-        let identity =
-            |files: Option<&ClientFiles>| files.map(|files| ClientIdentity::open(files, tasks)).transpose();
+        let mut identities = Vec::new();
+        let mut identity = |whose: String, files: Option<&ClientFiles>| {
+            let identity = files.map(|files| ClientIdentity::open(files, tasks)).transpose()?;
+            identities.extend(identity.clone().map(|identity| (whose, identity)));
+            Ok::<_, Error>(identity)
+        };
         let bitbucket = |leg: Leg| egress.leg(Leg { proxies: config.bitbucket_proxies.clone(), ..leg });
-        let local = |it: &Connection| {
-            let identity = identity(it.client.as_ref())?;
+        let mut local = |it: &Connection| {
+            let whose = format!("the client certificate of connection {}", it.account.name);
+            let identity = identity(whose, it.client.as_ref())?;
             Ok::<_, Error>(bitbucket(Leg { identity, plaintext: it.plaintext, ..Leg::default() })?)
         };
-        let (proxies, own) = (config.gateway_proxies.clone(), identity(config.gateway_client.as_ref())?);
-        let connections = config.connections.iter();
+        let bitbuckets = config.connections.iter().map(&mut local).collect::<Result<_, _>>()?;
+        let whose = "the client certificate of the gateway".to_owned();
+        let (proxies, own) =
+            (config.gateway_proxies.clone(), identity(whose, config.gateway_client.as_ref())?);
         Ok(Self {
             gateway: egress.leg(Leg { proxies, identity: own, ..Leg::default() })?,
-            bitbuckets: connections.map(local).collect::<Result<_, _>>()?,
+            bitbuckets,
             held: bitbucket(Leg { guard: Some(config.guard.clone()), ..Leg::default() })?,
+            telemetry: egress.leg(Leg { plaintext: Plaintext::Anywhere, ..Leg::default() })?,
+            identities,
         })
-    }
-}
-
-impl Default for Patience {
-    /// What egress takes for itself.
-    fn default() -> Self {
-        let egress::Settings { hop_timeout, connect_timeout, .. } = egress::Settings::default();
-        Self { hop: hop_timeout, whole: connect_timeout }
     }
 }

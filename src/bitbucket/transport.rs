@@ -1,20 +1,15 @@
 //! HTTP over a connection from `egress`, and what it means for a request when that breaks.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use http::header::PROXY_AUTHORIZATION;
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy;
-use hyper_util::rt::TokioTimer;
 use tower::util::BoxCloneSyncService;
 use url::Url;
 
 use crate::bitbucket::error::{Cause, Recovery};
 use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin, Proxy};
-use crate::ops::Tasks;
 use crate::proto::Reason;
 
 /// The body of an answer.
@@ -54,23 +49,12 @@ pub(super) fn connector(egress: &Egress, base: &Url) -> Result<Connector, NotAnO
 
 /// HTTP over such connections; idle ones are kept for a while.
 pub(super) fn over(connector: Connector) -> Transport {
-    let way = connector.clone();
-    // A set of its own: a connection that is idle in the pool must not keep a drain waiting, and a command that is under
-    // way keeps it waiting by a guard of its own. The tasks end with the pool, which ends with the client.
-    let client = legacy::Client::builder(Tasks::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE)
-        .build::<_, Full<Bytes>>(connector);
-    BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Full<Bytes>>| {
-        let (client, way) = (client.clone(), way.clone());
+    let client = egress::Client::new(connector);
+    BoxCloneSyncService::new(tower::service_fn(move |request| {
+        let client = client.clone();
         async move {
-            // A proxy that forwards requests wants to know who we are in each; one that opens tunnels never sees them.
-            let forwarder = way.forwarder();
-            if let Some(authorization) = forwarder.as_ref().and_then(Proxy::authorization) {
-                request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
-            }
-            let response = client.request(request).await.map_err(lost)?;
-            match forwarder {
+            let response = client.send(request).await.map_err(lost)?;
+            match client.forwarder() {
                 Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                     Err(locked_out(&proxy))
                 }
@@ -134,7 +118,3 @@ fn recovery(said: &egress::Error) -> Recovery {
         Hop::Check | Hop::ProxyTls | Hop::ProxyTunnel | Hop::Tls | Hop::Alpn => Recovery::GiveUp,
     }
 }
-
-/// Shorter than the 20 s after which Tomcat closes an idle connection: a write that meets a connection just being closed
-/// would be in doubt.
-const IDLE: Duration = Duration::from_secs(10);

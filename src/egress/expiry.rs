@@ -20,55 +20,55 @@ pub struct Expiries {
 }
 
 /// What is known of one owner.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Met {
-    not_after: SystemTime,
+    certificate: Certificate,
     at: SystemTime,
     warned: Option<SystemTime>,
 }
 
 impl Expiries {
     /// Takes note of a certificate of `whose`, such as `https://git.example.com:443` or `the client certificate of the
-    /// gateway`.
+    /// gateway`, and warns if it is time.
     ///
     /// Of several within a day (the members of a chain, servers behind one name) the one that ends first counts; after
     /// a day without it, it is taken as replaced.
     pub fn saw(&self, whose: &str, certificate: &Certificate) {
-        let Some(days) = self.due(whose, certificate) else { return };
-        let Certificate { subject, issuer, not_after, .. } = certificate;
-        let not_after = date(*not_after);
-        if days < 0 {
-            warn!(whose, subject, issuer, not_after, "a certificate has expired: renew it");
-        } else {
-            warn!(whose, subject, issuer, not_after, days, "a certificate expires soon: renew it");
+        if let Some((kept, days)) = self.due(whose, certificate) {
+            say(whose, &kept, days);
+        }
+    }
+
+    /// Warns again of those that it is time for: a connection may last longer than the warnings before it.
+    pub fn remind(&self) {
+        let now = (self.clock)();
+        let mut all = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        for (whose, met) in all.iter_mut() {
+            if let Some(days) = met.due(now) {
+                say(whose, &met.certificate, days);
+            }
         }
     }
 
     /// The end of what each owner has, in the order of their names.
     pub fn all(&self) -> Vec<(String, SystemTime)> {
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-        met.iter().map(|(whose, met)| (whose.clone(), met.not_after)).collect()
+        met.iter().map(|(whose, met)| (whose.clone(), met.certificate.not_after)).collect()
     }
 
-    /// Keeps what was seen; how many days are left, if it is time to warn.
-    fn due(&self, whose: &str, certificate: &Certificate) -> Option<i64> {
+    /// Keeps what was seen; what is to be said of whose certificate, if it is time to warn.
+    fn due(&self, whose: &str, certificate: &Certificate) -> Option<(Certificate, i64)> {
         let now = (self.clock)();
         let mut all = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.contains_key(whose) && all.len() >= MOST {
             return None;
         }
-        let seen = Met { not_after: certificate.not_after, at: now, warned: None };
-        let met = all.entry(whose.to_owned()).or_insert(seen);
-        if seen.not_after <= met.not_after || is_past(met.at, now) {
+        let seen = Met { certificate: certificate.clone(), at: now, warned: None };
+        let met = all.entry(whose.to_owned()).or_insert_with(|| seen.clone());
+        if certificate.not_after <= met.certificate.not_after || is_past(met.at, now) {
             *met = Met { warned: met.warned, ..seen };
         }
-        let days = certificate.days_left(now);
-        let said = met.warned.is_some_and(|warned| !is_past(warned, now));
-        if days >= SOON || said {
-            return None;
-        }
-        met.warned = Some(now);
-        Some(days)
+        met.due(now).map(|days| (met.certificate.clone(), days))
     }
 
     fn with_clock(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
@@ -85,6 +85,28 @@ impl Default for Expiries {
 impl fmt::Debug for Expiries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.all()).finish()
+    }
+}
+
+impl Met {
+    /// How many days are left, if it is time to warn; it then counts as said.
+    fn due(&mut self, now: SystemTime) -> Option<i64> {
+        let days = self.certificate.days_left(now);
+        let said = self.warned.is_some_and(|warned| !is_past(warned, now));
+        if days >= SOON || said {
+            return None;
+        }
+        self.warned = Some(now);
+        Some(days)
+    }
+}
+
+fn say(whose: &str, Certificate { subject, issuer, not_after, .. }: &Certificate, days: i64) {
+    let not_after = date(*not_after);
+    if days < 0 {
+        warn!(whose, subject, issuer, not_after, "a certificate has expired: renew it");
+    } else {
+        warn!(whose, subject, issuer, not_after, days, "a certificate expires soon: renew it");
     }
 }
 
@@ -123,10 +145,10 @@ mod tests {
             (102 * 24, Some(-3)),
         ] {
             clock.store(hours, Ordering::Relaxed);
-            assert_eq!(expiries.due("https://a", &mine), due, "after {hours} hours");
+            assert_eq!(days(&expiries, "https://a", &mine), due, "after {hours} hours");
         }
-        assert_eq!(expiries.due("https://b", &mine), Some(-3), "another owner's is another's");
-        assert_eq!(expiries.due("https://b", &mine), None, "it was said today");
+        assert_eq!(days(&expiries, "https://b", &mine), Some(-3), "another owner's is another's");
+        assert_eq!(days(&expiries, "https://b", &mine), None, "it was said today");
     }
 
     #[test]
@@ -150,6 +172,22 @@ mod tests {
             expiries.saw(&owner.to_string(), &mine);
         }
         assert_eq!(expiries.all().len(), MOST);
+    }
+
+    #[test]
+    fn who_is_not_met_again_is_reminded_of_all_the_same() {
+        let (expiries, clock) = at_a_time();
+        expiries.saw("a", &lasting(100));
+        let warned = || expiries.met.lock().unwrap()["a"].warned;
+        expiries.remind();
+        assert_eq!(warned(), None, "it is not time");
+        clock.store(75 * 24, Ordering::Relaxed);
+        expiries.remind();
+        assert_eq!(warned(), Some(SystemTime::UNIX_EPOCH + DAY * 75));
+    }
+
+    fn days(expiries: &Expiries, whose: &str, certificate: &Certificate) -> Option<i64> {
+        expiries.due(whose, certificate).map(|(_, days)| days)
     }
 
     /// One whose time is so many hours after the epoch.

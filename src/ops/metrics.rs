@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
-use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry_http::HttpClient;
 use opentelemetry_otlp::{MetricExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
@@ -22,8 +22,10 @@ use tracing::debug;
 
 use crate::ops::Tasks;
 
+pub use opentelemetry_http::HttpError as Cause;
+
 /// Carries one export; whole bodies, since they are small.
-pub type Transport = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, HttpError>;
+pub type Transport = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, Cause>;
 
 /// The metrics of this process; clones are the same.
 #[derive(Debug, Clone)]
@@ -40,7 +42,7 @@ pub struct Error(#[from] opentelemetry_otlp::ExporterBuildError);
 #[derive(Debug)]
 struct Relay(mpsc::Sender<Job>);
 
-type Job = (Request<Bytes>, oneshot::Sender<Result<Response<Bytes>, HttpError>>);
+type Job = (Request<Bytes>, oneshot::Sender<Result<Response<Bytes>, Cause>>);
 
 impl Metrics {
     /// Pushes to `endpoint` (its `/v1/metrics`) every `every`, and a last time when `tasks` drain. A collector that does not
@@ -98,7 +100,7 @@ impl Metrics {
 
 #[tonic::async_trait]
 impl HttpClient for Relay {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Cause> {
         let (answer, answered) = oneshot::channel();
         self.0.try_send((request, answer)).map_err(|_| "the process stops, or an export is under way")?;
         answered.await?
@@ -118,7 +120,7 @@ async fn carry(mut jobs: mpsc::Receiver<Job>, transport: Transport) {
     }
 }
 
-struct Shown<'a>(&'a HttpError);
+struct Shown<'a>(&'a Cause);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -146,7 +148,7 @@ mod tests {
         let transport = BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
             let (head, body) = request.into_parts();
             seen.lock().unwrap().push((head.uri.to_string(), body));
-            async { Ok::<_, HttpError>(Response::new(Bytes::new())) }
+            async { Ok::<_, Cause>(Response::new(Bytes::new())) }
         }));
         let tasks = Tasks::new();
         let about = [("gitproxy.instance", "i-1".to_owned())];

@@ -153,6 +153,8 @@ impl World {
             debug: site.debug.then(|| DebugListen::Tcp(([127, 0, 0, 1], 0).into())),
             debug_token_file: None,
             status_socket: None,
+            metrics: None,
+            patience: gitproxy::agent::Patience::default(),
             labels: BTreeMap::new(),
             drain_grace: Duration::from_secs(5),
         }

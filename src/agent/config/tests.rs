@@ -325,3 +325,32 @@ fn a_client_certificate_without_its_key_or_with_another_is_told_with_its_setting
         "{gone}"
     );
 }
+
+#[test]
+fn a_token_travels_in_the_clear_only_by_somebodys_decision() {
+    let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
+    let file = |more: &str| {
+        let token = token(folder.path());
+        format!(
+            "[connections.main]\nurl = 'http://git.corp:7990'\ntoken_file = '{token}'\nprojects = ['A']\n{more}"
+        )
+    };
+    let env = [GATEWAY, ("ACCESS_KEY", key.as_str())];
+    let told = lines(read(&file(""), &env, &[])).join("\n");
+    assert!(told.starts_with("connections.main.url (") && told.contains("could read the token"), "{told}");
+    let config = read(&file("allow_http = true\n"), &env, &[]).expect("usable");
+    assert_eq!(config.connections[0].plaintext, egress::Plaintext::Anywhere);
+}
+
+#[test]
+fn limits_of_time_and_a_collector_are_checked() {
+    let key = key();
+    let env = |name: &'static str, value: &'static str| {
+        let env = [GATEWAY, ("ACCESS_KEY", key.as_str()), (name, value)];
+        lines(read("", &env, &[])).join("\n")
+    };
+    assert!(env("GITPROXY_HOP_TIMEOUT", "1h").contains("is not between 100ms and 25s"));
+    assert!(env("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318").contains("http:// or https://"));
+    let told = env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://me:c4nary@collector");
+    assert!(told.contains("has a user") && !told.contains("c4nary"), "{told}");
+}
