@@ -1,7 +1,7 @@
 //! Causes and remedies for what Bitbucket, or the way there, answers: for the cloud too.
 
 use crate::bitbucket::Error;
-use crate::bitbucket::error::Refusal;
+use crate::bitbucket::error::{Refusal, Stranger};
 use crate::ops::{Advice, Check};
 use crate::proto::{Fault, Reason};
 
@@ -24,7 +24,8 @@ pub(super) fn of(error: Error) -> Advice {
         ),
         Error::NotBitbucket { stranger, .. } => {
             let [cause, remedy] = stranger.in_words();
-            Advice::new(cause, remedy, "not-bitbucket")
+            let asks = matches!(stranger, Stranger::ClientCertificate);
+            Advice::new(cause, remedy, if asks { "client-certificate" } else { "not-bitbucket" })
         }
         Error::Unreadable { problem, .. } => Advice::new(
             format!("the answer is not what Bitbucket Data Center 7.21 to 10 gives: {problem}"),

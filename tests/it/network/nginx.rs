@@ -5,12 +5,13 @@ use gitproxy::egress::{Alpn, CaSource, Egress, Settings};
 use gitproxy::ops::Tasks;
 
 use crate::processes::house::House;
+use crate::processes::program::Program;
 use crate::tools::Nginx;
 use crate::tools::nginx::Block;
 use crate::world::simulator;
 use crate::world::tls::{Ca, Identity, Oddity};
 
-use super::has;
+use super::{doctor, has, pairs};
 
 #[tokio::test]
 async fn an_agent_trusts_the_internal_root_where_the_intermediate_is_sent_and_tls_1_2_is_all_there_is() {
@@ -54,6 +55,8 @@ async fn a_certificate_that_the_server_wants_is_asked_for_and_then_shown() {
     agent.says("attached").await;
     let refused = house.caller().await.refused_soon().await;
     has(refused.message(), &["wants a client certificate"]);
+    let report = doctor(&house, &pairs(&settings(&house, &nginx, &root))).await;
+    report.blames("bitbucket default", "status", "client-certificate", &["wants a client certificate"]);
     agent.kill();
     agent.ended().await;
     let client = root.issue(&["site"], &Oddity::Client);
@@ -65,16 +68,13 @@ async fn a_certificate_that_the_server_wants_is_asked_for_and_then_shown() {
 }
 
 /// An agent whose Bitbucket is behind this nginx.
-fn behind(
-    house: &House,
-    nginx: &Nginx,
-    root: &Ca,
-    more: &[(&str, &str)],
-) -> crate::processes::program::Program {
+fn behind(house: &House, nginx: &Nginx, root: &Ca, more: &[(&str, &str)]) -> Program {
+    house.start_agent(&[&pairs(&settings(house, nginx, root)), more].concat())
+}
+
+fn settings(house: &House, nginx: &Nginx, root: &Ca) -> [(&'static str, String); 2] {
     let trusted = format!("{}, {}", house.file("ca.pem"), house.write("internal.pem", root.pem()));
-    let url = format!("{}/bitbucket", nginx.url());
-    let settings = [("BITBUCKET_URL", url.as_str()), ("CUSTOM_CA_CERT_FILE", &trusted)];
-    house.start_agent(&[&settings, more].concat())
+    [("BITBUCKET_URL", format!("{}/bitbucket", nginx.url())), ("CUSTOM_CA_CERT_FILE", trusted)]
 }
 
 async fn dial(root: &Ca, nginx: &Nginx) -> Result<(), gitproxy::egress::Error> {

@@ -11,19 +11,19 @@ use crate::tools::Nginx;
 use crate::tools::nginx::Block;
 use crate::world::tls::{Ca, Oddity};
 
-use super::{authority, has};
+use super::{authority, doctor, has, pairs};
 
 #[tokio::test]
 async fn with_the_documented_lines_a_session_outlives_the_idle_timeouts_and_carries_100_mib() {
     let (root, house) = (Ca::new("Internal root"), House::new().await);
     let zeros = Commit::new("Large").zeros("large.bin", LARGE);
     house.sim.add_commits("SHOP", "web", &[zeros]).await.expect("committed");
-    // An idle minute in three seconds, with a sign of life each second.
-    let Some(nginx) = nginx(&root, &house, &documented().replace(" 1h;", " 3s;")).await else { return };
+    // An idle hour in four seconds, with a sign of life each second.
+    let Some(nginx) = nginx(&root, &house, &documented().replace(" 1h;", " 4s;")).await else { return };
     let mut agent = behind(&house, &nginx, &root, &[("GITPROXY_LINK_PING", "1s")]);
     let caller = house.caller().await;
     caller.get_repo_soon().await;
-    let over = timeout(Duration::from_secs(8), agent.ended()).await;
+    let over = timeout(Duration::from_secs(10), agent.ended()).await;
     assert!(over.is_err(), "the agent ended");
     assert_eq!(caller.download("large.bin").await.expect("it comes through"), LARGE as usize);
     let log = agent.log();
@@ -52,7 +52,10 @@ async fn with_nginx_s_own_defaults_the_agent_names_the_body_limit() {
     caller.download("large.bin").await.expect_err("it is cut");
     nginx.line("intended to send too large").await;
     let line = agent.says("the session ended").await;
-    has(&line, &["client_max_body_size"]);
+    has(&line, &["client_max_body_size 0", "about 1 MiB"]);
+    let settings = settings(&house, &nginx, &root);
+    let report = doctor(&house, &pairs(&settings)).await;
+    report.blames("gateway", "transfer", "body-limit", &["client_max_body_size"]);
 }
 
 /// The lines of `location /` in the first example for nginx, as an operator would copy them.
@@ -75,10 +78,13 @@ async fn nginx(root: &Ca, house: &House, lines: &str) -> Option<Nginx> {
 
 /// An agent whose gateway is behind this nginx.
 fn behind(house: &House, nginx: &Nginx, root: &Ca, more: &[(&str, &str)]) -> Program {
+    let settings = settings(house, nginx, root);
+    house.start_agent(&[&pairs(&settings), more].concat())
+}
+
+fn settings(house: &House, nginx: &Nginx, root: &Ca) -> [(&'static str, String); 2] {
     let trusted = format!("{}, {}", house.file("sim.pem"), house.write("internal.pem", root.pem()));
-    let url = nginx.url();
-    let settings = [("GATEWAY_URL", url.as_str()), ("CUSTOM_CA_CERT_FILE", &trusted)];
-    house.start_agent(&[&settings, more].concat())
+    [("GATEWAY_URL", nginx.url()), ("CUSTOM_CA_CERT_FILE", trusted)]
 }
 
 const LARGE: u64 = 100 << 20;

@@ -3,7 +3,7 @@
 use crate::processes::house::House;
 use crate::tools::{Rules, Squid, free_port};
 
-use super::{authority, has, through};
+use super::{authority, doctor, has, pairs, remote, through};
 
 #[tokio::test]
 async fn an_agent_reaches_gateway_and_bitbucket_through_squid() {
@@ -54,6 +54,11 @@ async fn a_squid_that_wants_a_password_and_gets_none_is_named_with_the_schemes_t
         ],
     );
     has(&line, &[&squid.url(), "give the proxy's user and password"]);
+    let settings = remote(&house, &squid.url());
+    let report = doctor(&house, &pairs(&settings)).await;
+    for leg in ["gateway", "bitbucket default"] {
+        report.blames(leg, "tunnel", "proxy-authentication", &["407", "Basic"]);
+    }
 }
 
 #[tokio::test]

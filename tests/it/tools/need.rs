@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use gitproxy::ops::settings::environment;
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 
 /// Where a program is: on PATH, where distributions keep servers, or where `scripts/test` installs.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
@@ -26,18 +27,19 @@ pub(crate) async fn namespaces() -> Option<()> {
     for name in ["ip", "iptables", "nsenter"] {
         program(name)?;
     }
-    let name = format!("gp-try-{}", std::process::id());
-    let script = "ip netns add $0 && ip netns exec $0 iptables -L -n >/dev/null; status=$?; ip netns del $0; exit $status";
-    let tried = Command::new("sh").args(["-c", script, &name]).output().await.expect("a shell");
-    if tried.status.success() {
-        return Some(());
+    // It is tried once for all tests: two at the same time would be in each other's way.
+    let refused = TRIED.get_or_init(|| async {
+        let name = format!("gp-try-{}", std::process::id());
+        let tried = Command::new("sh").args(["-c", TRY, &name]).output().await.expect("a shell");
+        let why =
+            String::from_utf8_lossy(&tried.stderr).lines().next().unwrap_or("no reason given").to_owned();
+        (!tried.status.success()).then_some(why)
+    });
+    let why = refused.await.as_ref();
+    if let Some(why) = why {
+        skip(&format!("network namespaces cannot be made here: {why}"));
     }
-    let why = String::from_utf8_lossy(&tried.stderr);
-    skip(&format!(
-        "network namespaces cannot be made here: {}",
-        why.lines().next().unwrap_or("no reason given")
-    ));
-    None
+    why.is_none().then_some(())
 }
 
 /// Notes that this test, or a part of it, does not run.
@@ -71,3 +73,9 @@ pub(crate) fn installed() -> PathBuf {
     let cache = cache.or_else(|| environment("HOME").map(|home| Path::new(&home).join(".cache")));
     cache.unwrap_or_default().join("gitproxy/bin")
 }
+
+/// Why there are no namespaces, if so.
+static TRIED: OnceCell<Option<String>> = OnceCell::const_new();
+
+const TRY: &str =
+    "ip netns add $0 && ip netns exec $0 iptables -L -n >/dev/null; status=$?; ip netns del $0; exit $status";

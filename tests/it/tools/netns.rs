@@ -62,6 +62,11 @@ impl Netns {
         self.counted(&format!("to-{last} ")).await
     }
 
+    /// Waits until a packet left for this address of this machine.
+    pub(crate) async fn sends_to(&self, last: u8) {
+        while self.sent_to(last).await == 0 {}
+    }
+
     /// How many packets left for a resolver, wherever.
     pub(crate) async fn names_asked(&self) -> u64 {
         self.counted("dns ").await

@@ -108,7 +108,7 @@ impl DerefMut for Nginx {
     }
 }
 
-/// One process in the foreground, with its log on stderr; its group of files is that of the test.
+/// One process in the foreground, with its log on stderr. Where there is one process, it keeps the user that started it.
 const MAIN: &str = "daemon off;
 master_process off;
 pid nginx.pid;

@@ -18,7 +18,7 @@ use super::{Mitm, Netns, Nginx, Rules, Squid, connect, need, write};
 #[tokio::test]
 async fn squid_opens_a_tunnel_to_a_name_that_only_it_knows() {
     let Some(mut squid) = Squid::start(&Rules::open()).await else { return };
-    let sim = simulator(Config::default()).await;
+    let sim = simulator(git_test()).await;
     let target = format!("git.test:{}", port(sim.url()));
     assert_eq!(connect(squid.addr(), &target, "").await, "HTTP/1.1 200 Connection established");
     assert_eq!(squid.asked().await, [target]);
@@ -27,7 +27,7 @@ async fn squid_opens_a_tunnel_to_a_name_that_only_it_knows() {
 #[tokio::test]
 async fn squid_asks_for_a_password_where_it_shall_and_takes_the_right_one() {
     let Some(squid) = Squid::start(&Rules::login("us er", "p@ss:wörd%")).await else { return };
-    let sim = simulator(Config::default()).await;
+    let sim = simulator(git_test()).await;
     let target = format!("git.test:{}", port(sim.url()));
     assert_eq!(connect(squid.addr(), &target, "").await, "HTTP/1.1 407 Proxy Authentication Required");
     // printf '%s' 'us er:p@ss:wörd%' | base64
@@ -45,7 +45,7 @@ async fn a_closed_squid_forbids() {
 async fn nginx_serves_the_certificate_of_an_internal_authority_and_passes_on_to_the_simulator() {
     let ca = Ca::new("Internal root");
     let identity = ca.intermediate("Internal issuer").issue(&["localhost"], &Oddity::None);
-    let sim = simulator(Config::default()).await;
+    let sim = simulator(git_test()).await;
     let block = Block::tls("ssl", &identity).pass(&origin(sim.url()));
     let Some(nginx) = Nginx::start(&block).await else { return };
     let mut stream = dial(&ca, &nginx).await.expect("trusted");
@@ -75,7 +75,7 @@ async fn each_odd_certificate_of_nginx_is_refused() {
 
 #[tokio::test]
 async fn mitmproxy_opens_tunnels_and_has_an_authority_of_its_own() {
-    let sim = simulator(Config::default()).await;
+    let sim = simulator(git_test()).await;
     let Some(mitm) = Mitm::start(sim.ca_pem()).await else { return };
     let target = format!("git.test:{}", port(sim.url()));
     let answer = connect(mitm.addr(), &target, "").await;
@@ -129,4 +129,9 @@ fn port(url: &str) -> &str {
 /// A URL without its path.
 fn origin(url: &str) -> String {
     format!("https://localhost:{}", port(url))
+}
+
+/// A simulator with a name that only proxies know.
+fn git_test() -> Config {
+    Config { names: vec!["git.test".to_owned()], ..Config::default() }
 }
