@@ -42,7 +42,7 @@ use crate::ops::Tasks;
 pub use certificate::Certificate;
 pub use client::Client;
 pub use connector::Connector;
-pub use error::{Credentials, Error, Hop, Refusal, TlsFault};
+pub use error::{Credentials, Error, Hop, Refusal, TlsFault, WANTS_CERTIFICATE};
 pub use expiry::Expiries;
 pub use guard::{Forbidden, Guard, KubernetesApi, NotAServer, Server};
 pub use identity::{ClientFiles, ClientIdentity};

@@ -75,26 +75,15 @@ fn locked_out(proxy: &Proxy) -> Lost {
 }
 
 fn lost(error: legacy::Error) -> Lost {
-    if !error.is_connect() {
-        return Lost::Underway { source: error.into() };
-    }
-    let (hop, recovery, says) = match said(&error) {
+    // What `egress` refuses to read is as good as not sent: the server did not let us in.
+    let (hop, recovery, says) = match egress::Error::among(&error) {
         Some(said) => (reason(said.hop()), recovery(said), said.to_string()),
-        None => (Reason::EgressConnect, Recovery::Retry, "no connection to Bitbucket".to_owned()),
+        None if error.is_connect() => {
+            (Reason::EgressConnect, Recovery::Retry, "no connection to Bitbucket".to_owned())
+        }
+        None => return Lost::Underway { source: error.into() },
     };
     Lost::Unsent { hop, recovery, says, source: error.into() }
-}
-
-/// Finds what `egress` said among the causes.
-fn said(error: &legacy::Error) -> Option<&egress::Error> {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(said) = error.downcast_ref() {
-            return Some(said);
-        }
-        cause = error.source();
-    }
-    None
 }
 
 pub(super) fn reason(hop: Hop) -> Reason {

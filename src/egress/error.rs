@@ -13,7 +13,7 @@ use rustls::AlertDescription;
 use super::proxy::tunnel::Refused;
 use super::{Forbidden, Origin, Proxy, Rejected};
 
-pub use tls::TlsFault;
+pub use tls::{TlsFault, WANTS_CERTIFICATE};
 
 /// Why there is no connection. What is shown names the origin, the hop, the cause and the remedy, but no resolved address
 /// and no path of this machine: those are in the sources, for the operator's log.
@@ -231,6 +231,32 @@ impl Error {
             }
             _ => Self::Tls { origin, fault: TlsFault::of(&source), source },
         }
+    }
+
+    /// Explains an error of reading, where it is the server's refusal of our certificate: before it, nothing that we wrote
+    /// was heard. Any other error stays what it is.
+    pub(super) fn after_handshake(origin: &Origin, source: io::Error) -> io::Error {
+        match TlsFault::of(&source) {
+            fault @ TlsFault::ClientCertificate => {
+                let kind = source.kind();
+                io::Error::new(kind, Self::Tls { origin: origin.clone(), fault, source })
+            }
+            TlsFault::Certificate(_) | TlsFault::NotTls | TlsFault::Closed | TlsFault::Other => source,
+        }
+    }
+
+    /// Finds one among the causes of an error, also where the library for sockets carries it.
+    pub fn among<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            let carried = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+            let carried = carried.and_then(|inner| inner.downcast_ref());
+            if let Some(found) = error.downcast_ref().or(carried) {
+                return Some(found);
+            }
+            cause = error.source();
+        }
+        None
     }
 
     /// Sorts what a handshake with the proxy ended with.

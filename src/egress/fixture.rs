@@ -1,8 +1,14 @@
 //! Certificate authorities for tests.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::TlsAcceptor;
+
+use super::crypto;
 
 /// A certificate authority that lives as long as a test.
 pub(crate) struct Ca {
@@ -141,4 +147,19 @@ impl Files {
         std::fs::write(&key, identity.key_pem()).unwrap();
         Self { certificate, key, _folder: folder }
     }
+}
+
+/// TLS 1.3 with a server that lets in only clients with a certificate of `ca`.
+pub(crate) fn asking_for_certificates(ca: &Ca, identity: &Identity) -> TlsAcceptor {
+    let mut roots = RootCertStore::empty();
+    roots.add(ca.der().into()).unwrap();
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), crypto::provider());
+    let mut config = ServerConfig::builder_with_provider(crypto::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_client_cert_verifier(clients.build().unwrap())
+        .with_single_cert(vec![identity.der().into()], identity.key_der().try_into().unwrap())
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config).into()
 }

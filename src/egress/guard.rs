@@ -32,7 +32,7 @@ pub use server::{KubernetesApi, NotAServer, Server};
 ///
 /// Addresses are checked at every dial and those that were checked are dialed, so that a name which leads elsewhere the
 /// second time gains nothing. Through a proxy the proxy resolves the name, and only literals and names can be checked:
-/// [`Guard::proxied`].
+/// `proxied`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guard {
     allowed_servers: Vec<Server>,

@@ -8,11 +8,14 @@ use std::task::{Context, Poll};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::{Error, Origin};
+
 /// A connection that is ready for HTTP, whatever it runs through.
 pub struct Stream {
     io: Box<dyn Transport>,
     protocol: Protocol,
     seen_by: SeenBy,
+    origin: Origin,
 }
 
 /// Who reads the requests.
@@ -37,13 +40,13 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 impl Stream {
-    pub(super) fn new(io: impl Transport + 'static, protocol: Protocol) -> Self {
-        Self { io: Box::new(io), protocol, seen_by: SeenBy::Origin }
+    pub(super) fn new(io: impl Transport + 'static, protocol: Protocol, origin: Origin) -> Self {
+        Self { io: Box::new(io), protocol, seen_by: SeenBy::Origin, origin }
     }
 
     /// One to a proxy that forwards each request, as it does those without TLS.
-    pub(super) fn forwarded(io: impl Transport + 'static) -> Self {
-        Self { io: Box::new(io), protocol: Protocol::Http1, seen_by: SeenBy::Proxy }
+    pub(super) fn forwarded(io: impl Transport + 'static, origin: Origin) -> Self {
+        Self { io: Box::new(io), protocol: Protocol::Http1, seen_by: SeenBy::Proxy, origin }
     }
 
     /// Whether HTTP/2 was agreed on.
@@ -68,7 +71,9 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let read = Pin::new(&mut self.io).poll_read(context, buffer);
+        // With TLS 1.3 a server refuses our certificate only here (RFC 8446, section 4.4.2.4).
+        read.map_err(|error| Error::after_handshake(&self.origin, error))
     }
 }
 

@@ -9,7 +9,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::fixture::{Ca, Identity};
+use super::fixture::{Ca, Identity, asking_for_certificates};
 use super::serve::ServerTls;
 use super::*;
 use crate::ops::Tasks;
@@ -87,6 +87,26 @@ async fn a_server_that_refuses_http2_by_alert_is_the_same() {
     let server = Server::start(&ca.issue("localhost"), &[b"http/1.1"]).await;
     let error = refused(&ca, &server).await;
     assert!(matches!(error, Error::NoHttp2 { issuer: None, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_certificate_after_the_handshake_says_so_to_whoever_reads() {
+    let ca = Ca::new("customer");
+    let tls = asking_for_certificates(&ca, &ca.issue("localhost"));
+    let server = Server::raw(move |tcp| {
+        let tls = tls.clone();
+        async move {
+            assert!(tls.accept(tcp).await.is_err(), "nobody showed a certificate");
+        }
+    });
+    let server = server.await;
+    let connector = egress(&ca).connector(server.origin(), Alpn::Http1OrHttp2);
+    // TLS 1.3: our side of the handshake is over before the server looks at our certificate.
+    let mut stream = connector.connect().await.unwrap();
+    let read = stream.read_u8().await.unwrap_err();
+    let told = Error::among(&read).expect("ours");
+    assert!(matches!(told, Error::Tls { fault: TlsFault::ClientCertificate, .. }), "{told:?}");
+    assert_eq!(told.advice().section, "client-certificate");
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
         let tcp = self.connect(Hop::Connect, &allowed).await?;
         let tcp = tcp.map_err(|source| Error::Connect { origin: origin.clone(), source })?;
         match origin.scheme() {
-            Scheme::Http => Ok(Stream::new(tcp, self.without_alpn())),
+            Scheme::Http => Ok(Stream::new(tcp, self.without_alpn(), origin)),
             Scheme::Https => self.secure(Box::new(tcp)).await,
         }
     }
@@ -148,14 +148,14 @@ impl<'a> Walk<'a> {
             Scheme::Https => Box::new(self.proxy_tls(tcp, proxy).await?),
         };
         if self.connector.forwarder().is_some() {
-            return Ok(Stream::forwarded(io));
+            return Ok(Stream::forwarded(io, origin));
         }
         let asked = Instant::now();
         let tunnel = self.budget.within(Hop::ProxyTunnel, tunnel::open(io, proxy, &origin)).await?;
         let io: Io = Box::new(tunnel.map_err(|refused| Error::no_tunnel(origin.clone(), proxy, refused))?);
         self.done(Hop::ProxyTunnel, asked, Found::Tunnel);
         match origin.scheme() {
-            Scheme::Http => Ok(Stream::new(io, self.without_alpn())),
+            Scheme::Http => Ok(Stream::new(io, self.without_alpn(), origin)),
             Scheme::Https => self.secure(io).await,
         }
     }
@@ -175,7 +175,7 @@ impl<'a> Walk<'a> {
         let protocol =
             self.agreed(session.alpn_protocol(), session.peer_certificates().unwrap_or_default())?;
         self.done(Hop::Alpn, Instant::now(), Found::Protocol(protocol));
-        Ok(Stream::new(tls, protocol))
+        Ok(Stream::new(tls, protocol, self.origin().clone()))
     }
 
     async fn handshake<S: Transport>(

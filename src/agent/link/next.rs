@@ -80,6 +80,7 @@ impl Failure {
     pub(super) fn verdict(&self) -> Verdict {
         match self {
             Self::Unreachable(_) | Self::Slow(_) => Verdict::Way,
+            Self::Cut(cause) if cause.contains(egress::WANTS_CERTIFICATE) => Verdict::ClientCertificate,
             Self::Cut(_) => Verdict::Cut,
             Self::Refused(status) => match Reason::of(status) {
                 // Envoy answers for its gateway in gRPC, and without our details.

@@ -12,7 +12,8 @@ use tower::{ServiceExt as _, service_fn};
 
 use super::next::Verdict;
 use super::*;
-use crate::egress::{Alpn, Egress, Origin, Settings};
+use crate::egress::fixture::{Ca, asking_for_certificates};
+use crate::egress::{Alpn, CaSource, Egress, Origin, Settings};
 use crate::ops::Key;
 use crate::proto::tunnel::v1::tunnel_server::{self, TunnelServer};
 use crate::proto::tunnel::v1::{AttachRequest, Draining, Limits, ProbeRequest, ProbeResponse};
@@ -292,6 +293,27 @@ async fn a_session_that_is_reset_after_one_mebibyte_is_laid_to_a_body_limit() {
         }
         tasks.cut();
     }
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_certificate_after_the_handshake_is_named_so() {
+    let (tasks, ca) = (Tasks::new(), Ca::new("customer"));
+    let tls = asking_for_certificates(&ca, &ca.issue("localhost"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    tasks.spawn(async move {
+        while let Ok((io, _)) = listener.accept().await {
+            assert!(tls.accept(io).await.is_err(), "nobody showed a certificate");
+        }
+    });
+    let extra_ca = vec![CaSource::Pem { name: "test".into(), pem: ca.pem().into_bytes() }];
+    let egress = Egress::new(&Settings { extra_ca, ..Settings::default() }, &tasks).expect("an egress");
+    let origin = format!("https://localhost:{}", address.port()).parse().expect("an origin");
+    let (mut link, _state) = link(address, &Arc::default(), &tasks);
+    link.connector = egress.connector(origin, Alpn::Http2Only);
+    let Err(failure) = link.dial().await else { panic!("attached") };
+    assert_eq!(failure.verdict(), Verdict::ClientCertificate, "{failure:?}");
+    tasks.cut();
 }
 
 #[tokio::test]

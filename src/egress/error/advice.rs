@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Credentials, Error, Hop, Refusal, TlsFault, rejected};
+use super::{Credentials, Error, Hop, Refusal, TlsFault, WANTS_CERTIFICATE, rejected};
 use crate::egress::{Kind, Origin};
 use crate::ops::Advice;
 
@@ -91,7 +91,7 @@ fn tls(what: &str, fault: TlsFault, source: &io::Error, section: Option<&'static
     let (cause, remedy, own) = match fault {
         TlsFault::Certificate(kind) => certificate(kind),
         TlsFault::ClientCertificate => (
-            "it wants a client certificate, and got none or one that it refuses",
+            WANTS_CERTIFICATE,
             "set client_cert_file and client_key_file of the gateway or of the connection to a pair that it accepts",
             "client-certificate",
         ),

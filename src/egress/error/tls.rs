@@ -51,6 +51,9 @@ impl TlsFault {
     }
 }
 
+/// How an error says [`TlsFault::ClientCertificate`], for who has nothing but its text.
+pub const WANTS_CERTIFICATE: &str = "it wants a client certificate, and got none or one that it refuses";
+
 /// What the TLS library said, if it was the library.
 pub(super) fn library(source: &io::Error) -> Option<&rustls::Error> {
     source.get_ref().and_then(|inner| inner.downcast_ref())
