@@ -7,6 +7,7 @@ mod health;
 mod run;
 
 use std::fmt::Display;
+use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 
@@ -88,9 +89,17 @@ fn log_settings(layers: &Layers, problems: &mut Problems) -> Option<(Format, Str
     Some((format?, filter?))
 }
 
-/// Few threads on purpose: the work is waiting, and each thread costs memory.
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(4).enable_all().build()
+/// Runs `work` to its end on a runtime of its own.
+///
+/// Few threads on purpose: the work is waiting, and each thread costs memory. Look-ups of names block a thread for as long
+/// as the system takes, which with a dead name server is half a minute: there are enough for several of them, and none
+/// keeps the process from ending.
+fn on_runtime<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).max_blocking_threads(16).enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
 }
 
 fn unusable(problems: Problems) -> Exit {

@@ -11,7 +11,7 @@ use gitproxy::ops::{Outcome, Tasks};
 use tracing::{error, info, warn};
 
 use super::exit::Exit;
-use super::{FILTER, JSON, failed, log_settings, read, runtime, say};
+use super::{FILTER, JSON, failed, log_settings, on_runtime, read, say};
 
 /// Examines, and tells the result on standard output.
 pub(super) fn doctor(flags: &ArgMatches) -> Exit {
@@ -26,8 +26,8 @@ pub(super) fn doctor(flags: &ArgMatches) -> Exit {
             {
                 return failed(error);
             }
-            match runtime() {
-                Ok(runtime) => runtime.block_on(doctor::examine(&config, &Tasks::new())),
+            match on_runtime(async { doctor::examine(&config, &Tasks::new()).await }) {
+                Ok(report) => report,
                 Err(error) => return failed(error),
             }
         }

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::exit::Exit;
-use super::{doctor, failed, log_settings, read, runtime, unusable};
+use super::{doctor, failed, log_settings, on_runtime, read, unusable};
 
 /// What comes before the agent.
 #[derive(Debug, Clone, Copy)]
@@ -40,10 +40,7 @@ pub(super) fn run(flags: &ArgMatches) -> Exit {
             before = Before::Preflight(format);
         }
     }
-    match runtime() {
-        Ok(runtime) => runtime.block_on(serve(config, before)),
-        Err(error) => failed(error),
-    }
+    on_runtime(serve(config, before)).unwrap_or_else(failed)
 }
 
 async fn serve(config: Config, before: Before) -> Exit {

@@ -160,6 +160,10 @@ async fn without_tls_it_goes_to_this_machine_only() {
     let far = "http://git.example.com".parse().unwrap();
     let error = egress.connector(far, Alpn::Http1OrHttp2).connect().await.unwrap_err();
     assert!(matches!(error, Error::PlainHttp { .. }) && !error.is_transient(), "{error:?}");
+    let far = "http://git.example.com".parse().unwrap();
+    let (checks, _) = egress.connector(far, Alpn::Http1OrHttp2).probe().await;
+    let told: Vec<_> = checks.iter().map(|check| format!("{} {}", check.name, check.outcome)).collect();
+    assert_eq!(told, ["address failed", "proxy skipped", "dns skipped", "tcp skipped"]);
 }
 
 #[tokio::test]

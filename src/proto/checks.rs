@@ -25,7 +25,8 @@ mod tests {
     #[test]
     fn every_word_that_a_probe_reports_has_a_kind_and_reads_back() {
         let words = "settings proxy dns tcp proxy-dns proxy-tcp proxy-tls tunnel tls alpn attach transfer round-trip \
-                     clock status version token user captcha licence projects write excess expiry rate-limit";
+                     clock status version token user captcha licence projects write excess expiry rate-limit \
+                     address";
         for word in words.split_whitespace() {
             let kind = CheckKind::named(word);
             assert_ne!(kind, CheckKind::Unspecified, "{word}");

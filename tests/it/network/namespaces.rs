@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use crate::processes::house::House;
@@ -50,6 +51,25 @@ async fn no_proxy_for_bitbucket_alone_keeps_bitbucket_alone_from_the_proxy() {
     let gateway = site.house.gateway_at("gateway.test");
     assert!(site.squid.asked().await.iter().all(|target| target == authority(&gateway)));
     assert!(site.resolver.asked().iter().all(|name| name == "git.test"), "{:?}", site.resolver.asked());
+}
+
+#[tokio::test]
+async fn a_name_server_that_never_answers_does_not_hold_up_the_doctor_nor_its_end() {
+    let Some(netns) = Netns::new().await else { return };
+    // It takes every question.
+    let _silent = UdpSocket::bind((netns.outside(DNS), 53)).await.expect("bound");
+    let house = House::new().await;
+    let urls = [house.gateway_at("gateway.test"), house.git_at("git.test")];
+    let settings = house.settings(&[("GATEWAY_URL", &urls[0]), ("BITBUCKET_URL", &urls[1])]);
+    let hosts = house.write("hosts", "127.0.0.1 localhost\n");
+    // The system waits for much longer than the doctor may.
+    let agent = env!("CARGO_BIN_EXE_gitproxy").as_ref();
+    let mut command = netns.asking(agent, Path::new(&hosts), DNS, "timeout:20 attempts:2");
+    command.args(["run", "--preflight"]);
+    let mut doctor = Program::run(command, settings);
+    let status = timeout(Duration::from_secs(15), doctor.ended()).await.expect("it ends in time");
+    assert_eq!(status.code(), Some(6), "{}", doctor.log());
+    assert!(doctor.log().contains("stuck at: resolve"), "{}", doctor.log());
 }
 
 /// A company's site: a namespace for the agent, and around it a proxy, a name server and Bitbucket behind an nginx.

@@ -43,8 +43,13 @@ impl Netns {
     /// A command that runs inside, with `hosts` as its /etc/hosts and this machine's address `resolver` as its one resolver.
     /// The environment is the command's to set.
     pub(crate) fn command(&self, program: &Path, hosts: &Path, resolver: u8) -> Command {
+        self.asking(program, hosts, resolver, "timeout:1 attempts:1")
+    }
+
+    /// As [`Netns::command`], with these options of resolv.conf(5).
+    pub(crate) fn asking(&self, program: &Path, hosts: &Path, resolver: u8, options: &str) -> Command {
         let script = format!(
-            "printf 'nameserver {}\\noptions timeout:1 attempts:1\\n' > \"$1.resolv\" && mount --bind \"$1\" /etc/hosts \
+            "printf 'nameserver {}\\noptions {options}\\n' > \"$1.resolv\" && mount --bind \"$1\" /etc/hosts \
              && mount --bind \"$1.resolv\" /etc/resolv.conf && shift && exec \"$@\"",
             self.address(resolver)
         );
