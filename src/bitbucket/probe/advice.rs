@@ -1,7 +1,7 @@
 //! Causes and remedies for what Bitbucket, or the way there, answers: for the cloud too.
 
 use crate::bitbucket::Error;
-use crate::bitbucket::error::Refusal;
+use crate::bitbucket::error::{Refusal, Stranger};
 use crate::ops::{Advice, Check};
 use crate::proto::{Fault, Reason};
 
@@ -24,7 +24,15 @@ pub(super) fn of(error: Error) -> Advice {
         ),
         Error::NotBitbucket { stranger, .. } => {
             let [cause, remedy] = stranger.in_words();
-            Advice::new(cause, remedy, "not-bitbucket")
+            let section = match stranger {
+                Stranger::ClientCertificate => "client-certificate",
+                Stranger::LoginPage
+                | Stranger::Redirect { .. }
+                | Stranger::Loop
+                | Stranger::NotFoundPage
+                | Stranger::OtherType => "not-bitbucket",
+            };
+            Advice::new(cause, remedy, section)
         }
         Error::Unreadable { problem, .. } => Advice::new(
             format!("the answer is not what Bitbucket Data Center 7.21 to 10 gives: {problem}"),
@@ -37,7 +45,7 @@ pub(super) fn of(error: Error) -> Advice {
             "not-bitbucket",
         ),
         Error::Unavailable { status, .. } => Advice::new(
-            format!("bitbucket, or a proxy before it, answers HTTP {}", status.as_u16()),
+            format!("Bitbucket, or a proxy before it, answers HTTP {status}"),
             "wait until it is running; if it stays so, ask its administrator",
             "bitbucket-unavailable",
         ),
@@ -111,7 +119,7 @@ fn found(error: &Error) -> String {
         Error::NotBitbucket { .. } | Error::Unreadable { .. } | Error::TooLarge { .. } => {
             "what answers is not Bitbucket".to_owned()
         }
-        Error::Unavailable { status, .. } => format!("HTTP {}", status.as_u16()),
+        Error::Unavailable { status, .. } => format!("HTTP {status}"),
         Error::RateLimited { .. } => "HTTP 429".to_owned(),
         Error::TokenInvalid { .. } => "the token is refused".to_owned(),
         Error::Refused(refusal) => format!("refused (HTTP {})", refusal.status.as_u16()),

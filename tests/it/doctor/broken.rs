@@ -39,8 +39,8 @@ async fn an_authority_that_is_no_certificate_is_a_bad_setting_and_nothing_is_dia
         leg: "settings",
         check: "settings",
         section: "settings",
-        cause: &["trust.ca_files", "certificate"],
-        remedy: "PEM",
+        cause: &["trust.ca_files", "more.pem is not sound PEM", "no line `-----END CERTIFICATE-----`"],
+        remedy: "correct or remove it",
     }
     .is_told_by(&told);
     assert_eq!((told.legs(), visit.world.sim.request_count()), (vec!["settings".to_owned()], 0));

@@ -18,7 +18,7 @@ async fn a_wrong_context_path() {
         leg: BITBUCKET,
         check: "status",
         section: "not-bitbucket",
-        cause: &["Bitbucket"],
+        cause: &["no Bitbucket below the connection's base URL"],
         remedy: "context path",
     }
     .of(&visit.bitbucket_at(&url))
@@ -33,8 +33,8 @@ async fn a_web_server_in_place_of_bitbucket() {
         leg: BITBUCKET,
         check: "status",
         section: "not-bitbucket",
-        cause: &["Bitbucket"],
-        remedy: "URL",
+        cause: &["what answers below the connection's base URL is not Bitbucket's REST interface"],
+        remedy: "context path",
     }
     .of(&visit)
     .await;
@@ -111,8 +111,8 @@ async fn a_project_that_is_not_there() {
         leg: BITBUCKET,
         check: "projects",
         section: "projects",
-        cause: &["NOWHERE"],
-        remedy: "project",
+        cause: &["a project does not exist, or the token's user may not see it"],
+        remedy: "correct the project keys",
     }
     .of(&visit.only_project("NOWHERE"))
     .await;

@@ -1,5 +1,16 @@
 //! Certificates of either end that are refused, each for its own reason.
 
+use std::sync::Arc;
+
+use gitproxy::ops::Tasks;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, crypto};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
 use crate::tools::Nginx;
 use crate::tools::nginx::Block;
 use crate::world::tls::{Ca, Identity, Oddity};
@@ -74,6 +85,89 @@ async fn none_of_ours_for_an_nginx_before_bitbucket_that_wants_one() {
     }
     .of(&visit)
     .await;
+}
+
+#[tokio::test]
+async fn none_of_ours_for_a_gateway_that_ends_the_connection_for_want_of_one() {
+    let (root, visit) = (Ca::new("Internal root"), Visit::new().await);
+    let guarded = Guarded::start(&root).await;
+    Diagnosis {
+        code: 4,
+        leg: GATEWAY,
+        check: "attach",
+        section: "client-certificate",
+        cause: &["the connection ended before the gateway answered", "CertificateRequired"],
+        remedy: "gateway.client_cert_file",
+    }
+    .of(&visit.trusting(root.pem()).set("GATEWAY_URL", &guarded.url))
+    .await;
+}
+
+#[tokio::test]
+async fn none_of_ours_for_a_bitbucket_that_ends_the_connection_for_want_of_one() {
+    let (root, visit) = (Ca::new("Internal root"), Visit::new().await);
+    let guarded = Guarded::start(&root).await;
+    Diagnosis {
+        code: 5,
+        leg: BITBUCKET,
+        check: "status",
+        section: "client-certificate",
+        cause: &["wants a client certificate"],
+        remedy: "client_cert_file",
+    }
+    .of(&visit.trusting(root.pem()).bitbucket_at(&format!("{}/bitbucket", guarded.url)))
+    .await;
+}
+
+/// A server that lets in only clients of its authority. By TLS 1.3 it says so after the handshake, as Envoy and HAProxy do.
+struct Guarded {
+    url: String,
+    tasks: Tasks,
+}
+
+impl Guarded {
+    async fn start(root: &Ca) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let url = format!("https://localhost:{}", listener.local_addr().expect("bound").port());
+        let (tls, tasks) = (TlsAcceptor::from(guarding(root)), Tasks::new());
+        let each = tasks.clone();
+        tasks.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let handshake = tls.accept(stream);
+                each.spawn(async move {
+                    if let Err((_, mut stream)) = handshake.into_fallible().await {
+                        // Until the client goes: closing at once would overtake the alert.
+                        let _ = stream.read_to_end(&mut Vec::new()).await;
+                    }
+                });
+            }
+        });
+        Self { url, tasks }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.tasks.cut();
+    }
+}
+
+fn guarding(root: &Ca) -> Arc<ServerConfig> {
+    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
+    let mut clients = RootCertStore::empty();
+    clients.add(CertificateDer::from_pem_slice(root.pem().as_bytes()).expect("PEM")).expect("an authority");
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(clients), Arc::clone(&provider));
+    let identity = root.issue(&["localhost"], &Oddity::None);
+    let chain =
+        CertificateDer::pem_slice_iter(identity.chain.as_bytes()).collect::<Result<_, _>>().expect("PEM");
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("PEM");
+    let config =
+        ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]);
+    let config =
+        config.expect("a version").with_client_cert_verifier(verifier.build().expect("an authority"));
+    let mut config = config.with_single_cert(chain, key).expect("a pair");
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Arc::new(config)
 }
 
 /// Examines a Bitbucket behind an nginx with this certificate, which the agent must refuse.

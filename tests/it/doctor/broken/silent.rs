@@ -93,8 +93,8 @@ async fn an_nginx_whose_gateway_hangs() {
         leg: GATEWAY,
         check: "attach",
         section: "slow-link",
-        cause: &["10"],
-        remedy: "proxy",
+        cause: &["took the greeting and gave no Welcome within 10s"],
+        remedy: "whether the gateway is alive",
     }
     .of(&Visit::new().await.trusting(root.pem()).set("GATEWAY_URL", &nginx.url()))
     .await;
@@ -129,7 +129,7 @@ async fn a_name_that_nobody_knows() {
         leg: GATEWAY,
         check: "dns",
         section: "dns",
-        cause: &["https://gateway.test cannot be resolved", "no such host"],
+        cause: &["https://gateway.test:443 cannot be resolved (no such host)"],
         remedy: "the DNS of the agent's host",
     }
     .is_told_by(&told);
