@@ -69,7 +69,7 @@ pub(super) fn over(connector: Connector) -> Transport {
             if let Some(authorization) = forwarder.as_ref().and_then(Proxy::authorization) {
                 request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
             }
-            let response = client.request(request).await.map_err(lost)?;
+            let response = client.request(request).await.map_err(|error| lost(error, way.origin()))?;
             match forwarder {
                 Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                     Err(locked_out(&proxy))
@@ -90,9 +90,15 @@ fn locked_out(proxy: &Proxy) -> Lost {
     Lost::Unsent { hop: Reason::EgressProxy, recovery: Recovery::GiveUp, says, source }
 }
 
-fn lost(error: legacy::Error) -> Lost {
+fn lost(error: legacy::Error, origin: &Origin) -> Lost {
     if !error.is_connect() {
-        return Lost::Underway { source: error.into() };
+        return match egress::Error::late(origin, &error) {
+            Some(late) => {
+                let (hop, recovery) = (reason(late.hop()), recovery(&late));
+                Lost::Unsent { hop, recovery, says: late.to_string(), source: late.into() }
+            }
+            None => Lost::Underway { source: error.into() },
+        };
     }
     let (hop, recovery, says) = match said(&error) {
         Some(said) => (reason(said.hop()), recovery(said), said.to_string()),

@@ -223,6 +223,13 @@ impl Error {
         std::error::Error::source(self).map(ToString::to_string).unwrap_or_default()
     }
 
+    /// What an exchange of HTTP with the origin ended with, if that is that the server wants a client certificate: with TLS
+    /// 1.3 it says so only after the handshake, and has read nothing then.
+    pub fn late(origin: &Origin, error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let source = tls::certificate_wanted(error)?;
+        Some(Self::Tls { origin: origin.clone(), fault: TlsFault::ClientCertificate, source })
+    }
+
     /// Sorts what a handshake with the origin ended with.
     pub(super) fn handshake(origin: Origin, source: io::Error) -> Self {
         match tls::library(&source) {

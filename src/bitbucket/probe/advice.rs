@@ -2,6 +2,7 @@
 
 use crate::bitbucket::Error;
 use crate::bitbucket::error::{Refusal, Stranger};
+use crate::egress;
 use crate::ops::{Advice, Check};
 use crate::proto::{Fault, Reason};
 
@@ -14,9 +15,10 @@ pub(super) fn failed(name: &'static str, error: Error) -> Check {
 /// Why, and what to do.
 pub(super) fn of(error: Error) -> Advice {
     match error {
-        Error::Unreachable { says, hop, .. } => {
-            Advice::new(says, "look at the checks of the hops", section(hop))
-        }
+        Error::Unreachable { says, hop, source, .. } => match source.downcast_ref::<egress::Error>() {
+            Some(said) => said.advice(),
+            None => Advice::new(says, "look at the checks of the hops", section(hop)),
+        },
         Error::Cut { .. } | Error::Uncertain { .. } => Advice::new(
             "the connection ended or stalled before Bitbucket's answer was whole",
             "look at the proxies and firewalls between the agent and Bitbucket, and at Bitbucket's log",

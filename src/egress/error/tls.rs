@@ -51,6 +51,14 @@ impl TlsFault {
     }
 }
 
+/// What the TLS library said among the causes of an error, if that is that the server wants a certificate of ours.
+pub(super) fn certificate_wanted(error: &(dyn std::error::Error + 'static)) -> Option<io::Error> {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut said = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let source = said.find(|source| TlsFault::of(source) == TlsFault::ClientCertificate)?;
+    library(source).map(|said| io::Error::new(source.kind(), said.clone()))
+}
+
 /// What the TLS library said, if it was the library.
 pub(super) fn library(source: &io::Error) -> Option<&rustls::Error> {
     source.get_ref().and_then(|inner| inner.downcast_ref())

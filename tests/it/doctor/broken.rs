@@ -40,7 +40,7 @@ async fn an_authority_that_is_no_certificate_is_a_bad_setting_and_nothing_is_dia
         check: "settings",
         section: "settings",
         cause: &["trust.ca_files", "more.pem is not sound PEM", "no line `-----END CERTIFICATE-----`"],
-        remedy: "correct or remove it",
+        remedy: "paths to PEM files",
     }
     .is_told_by(&told);
     assert_eq!((told.legs(), visit.world.sim.request_count()), (vec!["settings".to_owned()], 0));

@@ -18,7 +18,7 @@ async fn a_wrong_context_path() {
         leg: BITBUCKET,
         check: "status",
         section: "not-bitbucket",
-        cause: &["no Bitbucket below the connection's base URL"],
+        cause: &["the answer is not what Bitbucket Data Center", "it names no state"],
         remedy: "context path",
     }
     .of(&visit.bitbucket_at(&url))

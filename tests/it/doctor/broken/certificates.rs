@@ -90,7 +90,7 @@ async fn none_of_ours_for_an_nginx_before_bitbucket_that_wants_one() {
 #[tokio::test]
 async fn none_of_ours_for_a_gateway_that_ends_the_connection_for_want_of_one() {
     let (root, visit) = (Ca::new("Internal root"), Visit::new().await);
-    let guarded = Guarded::start(&root).await;
+    let guarded = Guarded::start(&root, b"h2").await;
     Diagnosis {
         code: 4,
         leg: GATEWAY,
@@ -106,7 +106,7 @@ async fn none_of_ours_for_a_gateway_that_ends_the_connection_for_want_of_one() {
 #[tokio::test]
 async fn none_of_ours_for_a_bitbucket_that_ends_the_connection_for_want_of_one() {
     let (root, visit) = (Ca::new("Internal root"), Visit::new().await);
-    let guarded = Guarded::start(&root).await;
+    let guarded = Guarded::start(&root, b"http/1.1").await;
     Diagnosis {
         code: 5,
         leg: BITBUCKET,
@@ -126,10 +126,10 @@ struct Guarded {
 }
 
 impl Guarded {
-    async fn start(root: &Ca) -> Self {
+    async fn start(root: &Ca, alpn: &[u8]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let url = format!("https://localhost:{}", listener.local_addr().expect("bound").port());
-        let (tls, tasks) = (TlsAcceptor::from(guarding(root)), Tasks::new());
+        let (tls, tasks) = (TlsAcceptor::from(guarding(root, alpn)), Tasks::new());
         let each = tasks.clone();
         tasks.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -152,7 +152,7 @@ impl Drop for Guarded {
     }
 }
 
-fn guarding(root: &Ca) -> Arc<ServerConfig> {
+fn guarding(root: &Ca, alpn: &[u8]) -> Arc<ServerConfig> {
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let mut clients = RootCertStore::empty();
     clients.add(CertificateDer::from_pem_slice(root.pem().as_bytes()).expect("PEM")).expect("an authority");
@@ -166,7 +166,7 @@ fn guarding(root: &Ca) -> Arc<ServerConfig> {
     let config =
         config.expect("a version").with_client_cert_verifier(verifier.build().expect("an authority"));
     let mut config = config.with_single_cert(chain, key).expect("a pair");
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     Arc::new(config)
 }
 
