@@ -109,11 +109,7 @@ impl Link {
         let attached = attach::dial(outer.clone(), self.origin.clone(), &key, self.hello.clone()).await;
         let Attached { welcome, pipe, control } = match attached {
             Ok(attached) => attached,
-            Err(status) if attach::was_reset(&status) => return Err(Failure::Cut(status.message().into())),
-            Err(status) if Reason::of(&status) == Some(Reason::TunnelLost) => {
-                return Err(Failure::Cut(outer.closed().await));
-            }
-            Err(status) => return Err(status.into()),
+            Err(status) => return Err(Failure::of(status, &outer).await),
         };
         let (service, options, inner) = (self.service.clone(), self.options.clone(), tasks.0.clone());
         let serving = Box::pin(async move { tunnel::serve(pipe, service, &options, &inner).await });
@@ -213,6 +209,19 @@ impl Link {
             *now = state;
             true
         });
+    }
+}
+
+impl Failure {
+    /// Sorts what a greeting over `outer` ended with; where the connection ended, it knows better than the status why.
+    pub(super) async fn of(status: Status, outer: &Channel) -> Self {
+        if attach::was_reset(&status) {
+            return Self::Cut(status.message().into());
+        }
+        match Reason::of(&status) {
+            Some(Reason::TunnelLost) => Self::Cut(outer.closed().await),
+            Some(_) | None => status.into(),
+        }
     }
 }
 

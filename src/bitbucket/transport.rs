@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::bitbucket::error::{Cause, Recovery};
 use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin, Proxy};
+use crate::ops::causes;
 use crate::proto::Reason;
 
 /// The body of an answer.
@@ -53,7 +54,7 @@ pub(super) fn over(connector: Connector) -> Transport {
     BoxCloneSyncService::new(tower::service_fn(move |request| {
         let client = client.clone();
         async move {
-            let response = client.send(request).await.map_err(lost)?;
+            let response = client.send(request).await.map_err(|error| lost(error, client.origin()))?;
             match client.forwarder() {
                 Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                     Err(locked_out(&proxy))
@@ -74,16 +75,22 @@ fn locked_out(proxy: &Proxy) -> Lost {
     Lost::Unsent { hop: Reason::EgressProxy, recovery: Recovery::GiveUp, says, source }
 }
 
-fn lost(error: legacy::Error) -> Lost {
-    // What `egress` refuses to read is as good as not sent: the server did not let us in.
-    let (hop, recovery, says) = match egress::Error::among(&error) {
-        Some(said) => (reason(said.hop()), recovery(said), said.to_string()),
-        None if error.is_connect() => {
-            (Reason::EgressConnect, Recovery::Retry, "no connection to Bitbucket".to_owned())
-        }
-        None => return Lost::Underway { source: error.into() },
-    };
-    Lost::Unsent { hop, recovery, says, source: error.into() }
+fn lost(error: legacy::Error, origin: &Origin) -> Lost {
+    if let Some(said) = egress::Error::among(&error) {
+        // What `egress` refuses to read is as good as not sent: the server did not let us in.
+        let (hop, recovery, says) = (reason(said.hop()), recovery(said), said.to_string());
+        return Lost::Unsent { hop, recovery, says, source: error.into() };
+    }
+    if let Some(said) = egress::Error::in_text(origin, &causes(&error)) {
+        let (hop, recovery, says) = (reason(said.hop()), recovery(&said), said.to_string());
+        return Lost::Unsent { hop, recovery, says, source: said.into() };
+    }
+    if error.is_connect() {
+        let says = "no connection to Bitbucket".to_owned();
+        let (hop, recovery) = (Reason::EgressConnect, Recovery::Retry);
+        return Lost::Unsent { hop, recovery, says, source: error.into() };
+    }
+    Lost::Underway { source: error.into() }
 }
 
 pub(super) fn reason(hop: Hop) -> Reason {

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioTimer;
 
-use super::{Connector, Proxy};
+use super::{Connector, Origin, Proxy};
 use crate::ops::Tasks;
 
 /// An HTTP client of one origin, HTTP/1.1 or 2 as TLS agrees; clones share their connections, of which idle ones are kept
@@ -31,6 +31,11 @@ impl Client {
             .pool_idle_timeout(IDLE)
             .build(way.clone());
         Self { pool, way }
+    }
+
+    /// Where the requests go.
+    pub fn origin(&self) -> &Origin {
+        self.way.origin()
     }
 
     /// The proxy that forwards the requests, if there is one: what it answers may be its own.

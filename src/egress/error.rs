@@ -245,6 +245,13 @@ impl Error {
         }
     }
 
+    /// The server's refusal of our certificate, for who has nothing but the text of an error: HTTP/2 keeps no more of it.
+    pub fn in_text(origin: &Origin, text: &str) -> Option<Self> {
+        let (origin, fault) = (origin.clone(), TlsFault::ClientCertificate);
+        let source = || io::Error::other(text.to_owned());
+        text.contains(WANTS_CERTIFICATE).then(|| Self::Tls { origin, fault, source: source() })
+    }
+
     /// Finds one among the causes of an error, also where the library for sockets carries it.
     pub fn among<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
         let mut cause = Some(error);

@@ -48,14 +48,14 @@ pub(super) async fn welcomed<M: Opens<Word = Welcome>>(
             None => Err(broken("the gateway's first message is no Welcome")),
         }
     });
-    greeted.await.map_err(|_| late("Welcome"))?
+    greeted.await.map_err(|_| late("what listens there took the greeting and gave no Welcome"))?
 }
 
 /// Reads the Hello of an agent whose key has been checked.
 pub(super) async fn hello<M: Opens<Word = Hello>>(
     mut stream: Streaming<M>,
 ) -> Result<(Hello, Streaming<M>), Status> {
-    let first = timeout(GREETING, stream.message()).await.map_err(|_| late("Hello"))??;
+    let first = timeout(GREETING, stream.message()).await.map_err(|_| late("no Hello came"))??;
     let hello = first.and_then(Opens::opening).ok_or_else(|| broken("the first message is no Hello"))?;
     speak_the_same(&hello)?;
     Ok((hello, stream))
@@ -87,7 +87,7 @@ fn broken(what: &str) -> Status {
 }
 
 fn late(what: &str) -> Status {
-    Fault::new(Code::DeadlineExceeded, Reason::Deadline, format!("no {what} within {GREETING:?}")).into()
+    Fault::new(Code::DeadlineExceeded, Reason::Deadline, format!("{what} within {GREETING:?}")).into()
 }
 
 impl Opens for AttachRequest {

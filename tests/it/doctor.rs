@@ -1,5 +1,6 @@
 //! `gitproxy doctor` as its operators run it: exit codes, the table, the JSON by its schema, and what comes before `run`.
 
+mod broken;
 mod schema;
 mod visit;
 

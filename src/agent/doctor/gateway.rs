@@ -5,11 +5,10 @@ mod answers;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
-use tonic::Status;
 
 use self::answers::{clock, cut_short, refused, round_trip, transferred};
 use super::{Leg, Part, skip_rest, unfinished};
-use crate::agent::{Config, hello};
+use crate::agent::{Config, Failure, hello};
 use crate::egress::{Alpn, Egress, Stream};
 use crate::ops::{Check, Key, Tasks};
 use crate::proto::Reason;
@@ -45,7 +44,7 @@ impl Walk<'_> {
         let took = started.elapsed();
         let (channel, greeted) = match greeted {
             Err(_) => return vec![unfinished(ATTACH, "slow-link", took)],
-            Ok(Err(status)) => return vec![refused(&status).took(took)],
+            Ok(Err(failure)) => return vec![refused(&failure).took(took)],
             Ok(Ok(done)) => done,
         };
         let Welcome { agent, gateway, .. } = &greeted.welcome;
@@ -57,7 +56,7 @@ impl Walk<'_> {
         checks
     }
 
-    async fn greet(&self, stream: Stream) -> Result<(Channel, Greeted), Status> {
+    async fn greet(&self, stream: Stream) -> Result<(Channel, Greeted), Failure> {
         let channel = tunnel::channel(stream, &self.config.link, self.tasks).await?;
         let key = self.key();
         let mut tries = TRIES;
@@ -67,7 +66,8 @@ impl Walk<'_> {
             match greeted {
                 // Another instance of this agent is being examined too: the gateway takes one at a time.
                 Err(status) if tries > 0 && Reason::of(&status) == Some(Reason::Busy) => sleep(PAUSE).await,
-                outcome => return outcome.map(|greeted| (channel, greeted)),
+                Err(status) => return Err(Failure::of(status, &channel).await),
+                Ok(greeted) => return Ok((channel, greeted)),
             }
         }
     }

@@ -26,7 +26,7 @@ pub enum Failure {
     #[error("the connection ended before the gateway answered: {0}")]
     Cut(Arc<str>),
     /// Something answered, and it was no Welcome.
-    #[error("refused with {}: {}", .0.code(), .0.message())]
+    #[error("{}", in_words(.0))]
     Refused(Box<Status>),
 }
 
@@ -94,6 +94,8 @@ impl Failure {
                 Some(Reason::ProtocolError) => Verdict::NotOurs,
                 Some(Reason::Busy | Reason::Draining) => Verdict::NotNow,
                 Some(Reason::BodyLimit) => Verdict::BodyLimit,
+                // It took the greeting, and nothing came back.
+                Some(Reason::Deadline) => Verdict::Way,
                 Some(Reason::NotGrpc) => match Problem::of(status) {
                     Some(Problem::BadGateway) => Verdict::BadGateway,
                     Some(Problem::ClientCertificate) => Verdict::ClientCertificate,
@@ -159,10 +161,10 @@ impl Verdict {
     fn remedy(self) -> &'static str {
         match self {
             Self::Way => {
-                "look for a slow link, and for a proxy or firewall that holds back what passes; the agent goes on trying"
+                "look whether the gateway is alive, and for a proxy, a firewall or a slow link that holds back what passes"
             }
             Self::Cut => {
-                "check gateway.url: what listens there may not be a gitproxy gateway, or not speak HTTP/2; the agent goes on trying"
+                "check gateway.url: what listens there may not be a gitproxy gateway, or not speak HTTP/2"
             }
             Self::Credential => {
                 "put a valid access key into ACCESS_KEY or ACCESS_KEY_FILE: this one is unknown or revoked"
@@ -170,7 +172,7 @@ impl Verdict {
             Self::Version => "upgrade the older of the two: the message says which",
             Self::NotNow => "nothing: the gateway asks for patience",
             Self::BadGateway => {
-                "look at the reverse proxy before the gateway: it does not reach the gateway, or not by HTTP/2; the agent goes on trying"
+                "look at the reverse proxy before the gateway: it does not reach the gateway, or not by HTTP/2"
             }
             Self::ClientCertificate => {
                 "set gateway.client_cert_file and gateway.client_key_file to a certificate that the server accepts"
@@ -248,6 +250,14 @@ impl Outage {
     }
 }
 
+/// What an answer says. Ours explain themselves; of others the code may say more than the message.
+fn in_words(status: &Status) -> String {
+    match Reason::of(status) {
+        Some(_) => status.message().to_owned(),
+        None => format!("refused with {:?}: {}", status.code(), status.message()),
+    }
+}
+
 /// A refusal that only a person can end is tried again this rarely.
 const FOR_A_PERSON: Duration = Duration::from_secs(60);
 
@@ -319,6 +329,19 @@ mod tests {
         let limit = refused(Code::Unavailable, Reason::BodyLimit);
         assert_eq!((limit.verdict(), limit.advice().section), (Verdict::BodyLimit, "body-limit"));
         assert!(limit.advice().remedy.contains("client_max_body_size 0"));
+    }
+
+    #[test]
+    fn a_connection_cut_for_want_of_a_client_certificate_says_so() {
+        let cut = Failure::Cut("received fatal alert: CertificateRequired".into());
+        assert_eq!((cut.verdict(), cut.advice().section), (Verdict::ClientCertificate, "client-certificate"));
+        assert_eq!(Failure::Cut("broken pipe".into()).verdict(), Verdict::Cut);
+    }
+
+    #[test]
+    fn a_greeting_that_nobody_answers_is_a_slow_way() {
+        let late = refused(Code::DeadlineExceeded, Reason::Deadline);
+        assert_eq!((late.verdict(), late.advice().section), (Verdict::Way, "slow-link"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::bitbucket::Error;
 use crate::bitbucket::error::{Refusal, Stranger};
+use crate::egress;
 use crate::ops::{Advice, Check};
 use crate::proto::{Fault, Reason};
 
@@ -14,9 +15,10 @@ pub(super) fn failed(name: &'static str, error: Error) -> Check {
 /// Why, and what to do.
 pub(super) fn of(error: Error) -> Advice {
     match error {
-        Error::Unreachable { says, hop, .. } => {
-            Advice::new(says, "look at the checks of the hops", section(hop))
-        }
+        Error::Unreachable { says, hop, source, .. } => match egress::Error::among(source.as_ref()) {
+            Some(said) => said.advice(),
+            None => Advice::new(says, "look at the checks of the hops", section(hop)),
+        },
         Error::Cut { .. } | Error::Uncertain { .. } => Advice::new(
             "the connection ended or stalled before Bitbucket's answer was whole",
             "look at the proxies and firewalls between the agent and Bitbucket, and at Bitbucket's log",
@@ -24,8 +26,15 @@ pub(super) fn of(error: Error) -> Advice {
         ),
         Error::NotBitbucket { stranger, .. } => {
             let [cause, remedy] = stranger.in_words();
-            let asks = matches!(stranger, Stranger::ClientCertificate);
-            Advice::new(cause, remedy, if asks { "client-certificate" } else { "not-bitbucket" })
+            let section = match stranger {
+                Stranger::ClientCertificate => "client-certificate",
+                Stranger::LoginPage
+                | Stranger::Redirect { .. }
+                | Stranger::Loop
+                | Stranger::NotFoundPage
+                | Stranger::OtherType => "not-bitbucket",
+            };
+            Advice::new(cause, remedy, section)
         }
         Error::Unreadable { problem, .. } => Advice::new(
             format!("the answer is not what Bitbucket Data Center 7.21 to 10 gives: {problem}"),
@@ -38,7 +47,7 @@ pub(super) fn of(error: Error) -> Advice {
             "not-bitbucket",
         ),
         Error::Unavailable { status, .. } => Advice::new(
-            format!("bitbucket, or a proxy before it, answers HTTP {}", status.as_u16()),
+            format!("Bitbucket, or a proxy before it, answers HTTP {status}"),
             "wait until it is running; if it stays so, ask its administrator",
             "bitbucket-unavailable",
         ),
@@ -112,7 +121,7 @@ fn found(error: &Error) -> String {
         Error::NotBitbucket { .. } | Error::Unreadable { .. } | Error::TooLarge { .. } => {
             "what answers is not Bitbucket".to_owned()
         }
-        Error::Unavailable { status, .. } => format!("HTTP {}", status.as_u16()),
+        Error::Unavailable { status, .. } => format!("HTTP {status}"),
         Error::RateLimited { .. } => "HTTP 429".to_owned(),
         Error::TokenInvalid { .. } => "the token is refused".to_owned(),
         Error::Refused(refusal) => format!("refused (HTTP {})", refusal.status.as_u16()),

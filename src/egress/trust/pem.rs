@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::{PemObject as _, SectionKind};
+use rustls_pki_types::pem::{self, PemObject as _, SectionKind};
 
 /// Every certificate of a text, at least one: PEM, or base64 of PEM as a Helm value has it, in each case with any white
 /// space, line ends of Windows, a byte order mark, and comments between the certificates.
@@ -17,7 +17,7 @@ pub(super) fn certificates(content: &[u8]) -> Result<Vec<CertificateDer<'static>
     foreign(&text)?;
     let sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(one_marker_a_line(&text).as_bytes())
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| format!("is not sound PEM: {error}"))?;
+        .map_err(|error| format!("is not sound PEM: {}", unsound(&error)))?;
     let certificates = sections.into_iter().filter(|(kind, _)| *kind == SectionKind::Certificate);
     let certificates: Vec<_> = certificates.map(|(_, der)| CertificateDer::from(der)).collect();
     if certificates.is_empty() { Err(NOTHING.to_owned()) } else { Ok(certificates) }
@@ -70,6 +70,21 @@ fn foreign(text: &str) -> Result<(), String> {
         return Err(what.to_owned());
     }
     Ok(())
+}
+
+/// The library shows lines as lists of bytes, which nobody reads.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum is open; the rest has one remedy")]
+fn unsound(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => {
+            "a certificate has no line `-----END CERTIFICATE-----`; was it cut short?"
+        }
+        pem::Error::IllegalSectionStart { .. } => {
+            "a line that begins with `-----BEGIN` does not end with `-----`"
+        }
+        pem::Error::Base64Decode(_) => "what is between BEGIN and END is not base64",
+        _ => "it cannot be read",
+    }
 }
 
 /// Puts each marker on a line of its own: variables lose line ends to spaces, and YAML indents.
@@ -154,7 +169,7 @@ mod tests {
             (b"/etc/ca.pem".to_vec(), "no certificate in PEM"),
             (Vec::new(), "no certificate in PEM"),
             (b"-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n".to_vec(), "is not sound PEM"),
-            (ca.pem().replace("-----END", "").into_bytes(), "is not sound PEM"),
+            (ca.pem().replace("-----END", "").into_bytes(), "is not sound PEM: a certificate has no line"),
         ];
         for (content, expected) in cases {
             let what = certificates(&content).unwrap_err();

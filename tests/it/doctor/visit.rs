@@ -81,6 +81,67 @@ impl Visit {
         self.set("SSL_CERT_FILE", &path.display().to_string())
     }
 
+    /// Another URL for the connection.
+    pub(super) fn bitbucket_at(self, url: &str) -> Self {
+        let ours = self.world.sim.url().to_owned();
+        self.settings(|text| text.replace(&ours, url))
+    }
+
+    /// One more line for the connection.
+    pub(super) fn connection(self, line: &str) -> Self {
+        self.settings(|text| format!("{text}{line}\n"))
+    }
+
+    /// Another project than the connection's.
+    pub(super) fn only_project(self, key: &str) -> Self {
+        self.settings(|text| text.replace("SHOP", key))
+    }
+
+    /// The file of the authorities that are trusted.
+    pub(super) fn roots(&self) -> &str {
+        &self.environment["SSL_CERT_FILE"]
+    }
+
+    /// Another token for the connection.
+    pub(super) fn token(self, text: &str) -> Self {
+        fs::write(self.folder.path().join("token"), text).expect("written");
+        self.secret_is(Secret::token("another token", text))
+    }
+
+    /// An authority that is trusted beside those of the world.
+    pub(super) fn trusting(self, pem: &str) -> Self {
+        let path = self.file("more.pem", pem);
+        self.set("CUSTOM_CA_CERT_FILE", &path)
+    }
+
+    /// Writes a file, and gives its path.
+    pub(super) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).expect("written");
+        path.display().to_string()
+    }
+
+    /// The gateway's URL and the connection's by names that only a proxy knows.
+    pub(super) fn by_names_of_the_proxy(self) -> Self {
+        let [gateway, git] =
+            [(self.world.agents_url(), "gateway.test"), (self.world.sim.url().to_owned(), "git.test")]
+                .map(|(url, name)| url.replace("localhost", name));
+        self.set("GATEWAY_URL", &gateway).bitbucket_at(&git)
+    }
+
+    fn settings(self, change: impl FnOnce(String) -> String) -> Self {
+        let path = &self.environment["GITPROXY_CONFIG"];
+        let text = fs::read_to_string(path).expect("the settings");
+        fs::write(path, change(text)).expect("written");
+        self
+    }
+
+    /// Trusts the simulator's authority and not the gateway's.
+    pub(super) fn without_the_gateways_authority(self) -> Self {
+        let path = self.file("simulator.pem", self.world.sim.ca_pem());
+        self.set("SSL_CERT_FILE", &path)
+    }
+
     /// Leaves the settings file out, and with it the connection.
     pub(super) fn without_connection(mut self) -> Self {
         self.environment.remove("GITPROXY_CONFIG");
@@ -89,7 +150,12 @@ impl Visit {
 
     /// Runs `gitproxy doctor`.
     pub(super) async fn doctor(&self, arguments: &[&str]) -> Told {
-        let told = self.gitproxy(&[&["doctor"], arguments].concat()).await;
+        self.doctor_by(program::agent(), arguments).await
+    }
+
+    /// Runs it by a command that leads to `gitproxy`, as one does into a network namespace.
+    pub(super) async fn doctor_by(&self, command: Command, arguments: &[&str]) -> Told {
+        let told = self.ended(command, &[&["doctor"], arguments].concat()).await;
         if arguments.contains(&"--json") {
             schema::check(&told.json()).unwrap_or_else(|why| panic!("{why}\n{}", told.out));
         }
@@ -124,15 +190,22 @@ impl<W> Visit<W> {
 
     /// `gitproxy` with the settings.
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = program::agent();
-        command.args(arguments).envs(&self.environment).stdin(Stdio::null()).kill_on_drop(true);
+        self.dressed(program::agent(), arguments)
+    }
+
+    fn dressed(&self, mut command: Command, arguments: &[&str]) -> Command {
+        command.args(arguments).env_clear().envs(&self.environment).stdin(Stdio::null()).kill_on_drop(true);
         command
     }
 
     /// Runs `gitproxy` to its end; no secret is in what it writes.
     pub(super) async fn gitproxy(&self, arguments: &[&str]) -> Told {
+        self.ended(program::agent(), arguments).await
+    }
+
+    async fn ended(&self, command: Command, arguments: &[&str]) -> Told {
         let start = Instant::now();
-        let ended = timeout(PATIENCE, self.command(arguments).output()).await.expect("it ends");
+        let ended = timeout(PATIENCE, self.dressed(command, arguments).output()).await.expect("it ends");
         let ended = ended.expect("it starts");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&ended.stdout), text(&ended.stderr));

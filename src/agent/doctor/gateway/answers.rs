@@ -11,9 +11,14 @@ use crate::ops::{Advice, Check};
 use crate::proto::Reason;
 use crate::tunnel::probe::{Cut, Transferred};
 
-/// The greeting was refused, or never answered.
-pub(super) fn refused(status: &Status) -> Check {
-    Check::failed(ATTACH, found(status), advice(status))
+/// The greeting was refused, or never answered: the link says the same.
+pub(super) fn refused(failure: &Failure) -> Check {
+    let found = match failure {
+        Failure::Refused(status) => found(status),
+        Failure::Cut(_) => "hung up without an answer".to_owned(),
+        Failure::Unreachable(_) | Failure::Slow(_) => "no answer".to_owned(),
+    };
+    Check::failed(ATTACH, found, failure.advice())
 }
 
 /// How far away the gateway is.
@@ -64,7 +69,9 @@ pub(super) fn cut_short(cut: &Cut) -> Check {
     let check = match Reason::of(&cut.status) {
         // The gateway takes one probe of an agent at a time.
         Some(Reason::Busy) => Check::skipped(TRANSFER, "another instance of this agent is being examined"),
-        Some(Reason::BodyLimit | Reason::NotGrpc) => Check::failed(TRANSFER, found, advice(&cut.status)),
+        Some(Reason::BodyLimit | Reason::NotGrpc) => {
+            Check::failed(TRANSFER, found, Failure::from(cut.status.clone()).advice())
+        }
         _ => {
             let cause = "something between here and the gateway ends a stream that carries data";
             let remedy =
@@ -81,11 +88,6 @@ fn found(status: &Status) -> String {
         Some(reason) if !reason.is_empty() => format!("{:?}, {reason}", status.code()),
         Some(_) | None => format!("{:?}", status.code()),
     }
-}
-
-/// Why the gateway, or what stands in its place, did not do as it was asked: the link says the same.
-fn advice(status: &Status) -> Advice {
-    Failure::from(status.clone()).advice()
 }
 
 /// A round trip around the world takes about 300 ms.
@@ -136,10 +138,15 @@ mod tests {
             (Reason::NotGrpc, "not-grpc"),
         ];
         for (reason, expected) in cases {
-            let check = refused(&Fault::new(Code::Unavailable, reason, "no").into());
+            let status = Status::from(Fault::new(Code::Unavailable, reason, "no"));
+            let check = refused(&status.into());
             assert_eq!((check.name, section(&check)), ("attach", expected), "{reason:?}");
         }
-        assert_eq!(section(&refused(&Status::unknown("what?"))), "not-grpc");
+        assert_eq!(section(&refused(&Status::unknown("what?").into())), "not-grpc");
+        assert_eq!(
+            section(&refused(&Failure::Cut("received fatal alert: UnknownCA".into()))),
+            "client-certificate"
+        );
     }
 
     #[test]
