@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::bitbucket::error::{Cause, Recovery};
 use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin, Proxy};
-use crate::ops::Tasks;
+use crate::ops::{Echo, Tasks};
 use crate::proto::Reason;
 
 /// The body of an answer.
@@ -69,7 +69,11 @@ pub(super) fn over(connector: Connector) -> Transport {
             if let Some(authorization) = forwarder.as_ref().and_then(Proxy::authorization) {
                 request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
             }
-            let response = client.request(request).await.map_err(lost)?;
+            let sent = Echo::of(request.headers());
+            let mut response = client.request(request).await.map_err(lost)?;
+            // What answers may be anybody, and what it says is quoted; for the body, who reads it sees to that.
+            sent.silence(response.headers_mut());
+            response.extensions_mut().insert(sent);
             match forwarder {
                 Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                     Err(locked_out(&proxy))
