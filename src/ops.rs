@@ -3,6 +3,7 @@
 pub mod backoff;
 mod causes;
 mod check;
+mod echo;
 pub mod key;
 pub mod metrics;
 pub mod secret;
@@ -13,5 +14,6 @@ pub mod watch;
 
 pub use causes::causes;
 pub use check::{Advice, Check, Outcome};
+pub use echo::Echo;
 pub use key::Key;
 pub use tasks::Tasks;

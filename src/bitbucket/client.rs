@@ -28,6 +28,7 @@ use crate::bitbucket::request::Anonymous;
 use crate::bitbucket::transport::{Body, Lost, Transport};
 use crate::bitbucket::{Error, transport};
 use crate::egress::{Connector, Egress};
+use crate::ops::Echo;
 use crate::proto::Effect;
 use crate::proto::scm::v1::RepoRef;
 
@@ -125,7 +126,7 @@ impl Client {
     /// Sends a request once, whatever happens, and reads an answer of at most 16 MiB, whatever it says.
     pub(super) async fn ask(&self, request: &Request<Bytes>) -> Result<Reply, Error> {
         let asked = Asked::of(request, &self.inner.site);
-        let whole = async { collect(self.follow(request, &asked).await?, &asked).await };
+        let whole = async { collect(self.follow(request, &asked).await?, &asked, Quoted::Always).await };
         bounded(&asked, whole).await
     }
 
@@ -134,7 +135,7 @@ impl Client {
         let asked = Asked::of(&request, &self.inner.site);
         let whole = || async {
             let response = self.follow(&request, &asked).await?;
-            refusal::judge(collect(response, &asked).await?)
+            refusal::judge(collect(response, &asked, Quoted::IfRefused).await?)
         };
         persistently(asked.effect, || bounded(&asked, whole())).await
     }
@@ -267,13 +268,26 @@ async fn bounded<T>(asked: &Asked, attempt: impl Future<Output = Result<T, Error
     }
 }
 
-async fn collect(response: Response<Body>, asked: &Asked) -> Result<Reply, Error> {
-    let (head, body) = response.into_parts();
+/// Which bodies are quoted in messages. They are left out where they give the credentials back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quoted {
+    /// Only those of refusals; others are the caller's, whatever somebody has written in them.
+    IfRefused,
+    /// All, since what is asked is what the server says of itself and of the token.
+    Always,
+}
+
+async fn collect(response: Response<Body>, asked: &Asked, quoted: Quoted) -> Result<Reply, Error> {
+    let (mut head, body) = response.into_parts();
+    let sent = head.extensions.remove::<Echo>().unwrap_or_default();
     // Boxed: rustc cannot show that a future which holds `Collect<Limited<_>>` is `Send` for every lifetime.
     let whole: BoxFuture<'static, Result<_, _>> = Box::pin(Limited::new(body, LARGEST).collect());
     match whole.await {
         Ok(body) => {
-            let body = body.to_bytes();
+            let mut body = body.to_bytes();
+            if (quoted == Quoted::Always || !head.status.is_success()) && sent.is_in(&body) {
+                body.clear();
+            }
             Ok(Reply { status: head.status, headers: head.headers, body, asked: asked.clone() })
         }
         Err(error) if error.is::<LengthLimitError>() => {
@@ -285,7 +299,7 @@ async fn collect(response: Response<Body>, asked: &Asked) -> Result<Reply, Error
 
 /// What stands in place of a file.
 async fn no_file(response: Response<Body>, asked: &Asked) -> Error {
-    let judged = match collect(response, asked).await {
+    let judged = match collect(response, asked, Quoted::IfRefused).await {
         Ok(reply) => refusal::judge(reply),
         Err(error) => Err(error),
     };

@@ -11,7 +11,7 @@ use hyper_util::client::legacy;
 use hyper_util::rt::TokioTimer;
 
 use super::{Connector, Origin, Proxy};
-use crate::ops::Tasks;
+use crate::ops::{Echo, Tasks};
 
 /// An HTTP client of one origin, HTTP/1.1 or 2 as TLS agrees; clones share their connections, of which idle ones are kept
 /// for 10 s.
@@ -45,6 +45,9 @@ impl Client {
 
     /// Sends a request and waits for the head of its answer, without a limit of time.
     ///
+    /// What answers may be anybody, and what it says is quoted: headers with the credentials of the request are left out,
+    /// and the [`Echo`] is among the extensions, for whoever reads the body.
+    ///
     /// # Errors
     /// With `is_connect` when there was no connection, so that nothing was sent; an [`super::Error`] is then among the
     /// sources. Else the request may have been sent.
@@ -53,7 +56,11 @@ impl Client {
         if let Some(authorization) = self.forwarder().and_then(|proxy| proxy.authorization()) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
         }
-        self.pool.request(request).await
+        let sent = Echo::of(request.headers());
+        let mut response = self.pool.request(request).await?;
+        sent.silence(response.headers_mut());
+        response.extensions_mut().insert(sent);
+        Ok(response)
     }
 }
 

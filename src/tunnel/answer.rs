@@ -9,12 +9,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
+use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tonic::{Code, Status};
 use tower::Service;
 
 use super::{Body, Channel, body_limit, channel};
+use crate::ops::Echo;
 use crate::proto::{Fault, Reason};
 
 /// A channel to a gateway, through which only gRPC comes back.
@@ -65,16 +68,31 @@ impl Service<http::Request<Body>> for GrpcOnly {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let sent = Echo::of(request.headers());
         let answer = self.0.call(request);
         Box::pin(async move {
-            let answer = answer.await.map_err(channel::from_gateway)?;
-            if is_grpc(answer.headers()) {
-                return Ok(answer.map(|body| Body::new(body.map_err(channel::from_gateway))));
+            let (mut parts, body) = answer.await.map_err(channel::from_gateway)?.into_parts();
+            let is_grpc = is_grpc(&parts.headers);
+            // What answers may be anybody, and what it says goes into the log.
+            sent.silence(&mut parts.headers);
+            if is_grpc {
+                let body = body.map_err(channel::from_gateway).map_frame(move |frame| silent(&sent, frame));
+                return Ok(http::Response::from_parts(parts, Body::new(body)));
             }
-            let (parts, body) = answer.into_parts();
             let page = beginning(body).await;
             Err(explain(parts.status, &parts.headers, &page).into())
         })
+    }
+}
+
+/// Takes the key out of trailers, where gRPC has its message.
+fn silent(sent: &Echo, frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            sent.silence(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
     }
 }
 

@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_connection_cut_for_want_of_a_client_certificate_says_so() {
-        let cut = Failure::Cut("received fatal alert: CertificateRequired".into());
+        let cut = Failure::Cut(format!("TLS failed: {}", egress::WANTS_CERTIFICATE).into());
         assert_eq!((cut.verdict(), cut.advice().section), (Verdict::ClientCertificate, "client-certificate"));
         assert_eq!(Failure::Cut("broken pipe".into()).verdict(), Verdict::Cut);
     }

@@ -8,12 +8,13 @@ mod schemes;
 
 use std::io;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use secrecy::zeroize::Zeroizing;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use super::Proxy;
 use crate::egress::Origin;
+use crate::ops::Echo;
 
 /// Why a proxy gives no way through.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +24,8 @@ pub(in crate::egress) enum Refused {
     Status {
         /// The status, such as 407.
         status: StatusCode,
-        /// Its own words beside the status: printable ASCII, 100 characters at most, empty where it gave none.
+        /// Its own words beside the status: printable ASCII, 100 characters at most; empty where it gave none, and where
+        /// they give our credentials back.
         reason: String,
         /// The schemes of authentication that it offers, in its order and spelling.
         schemes: Vec<String>,
@@ -51,10 +53,11 @@ pub(in crate::egress) async fn open<S>(mut stream: S, proxy: &Proxy, target: &Or
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let request = request(proxy, target);
+    let authorization = proxy.authorization();
+    let request = request(authorization.as_ref(), target);
     stream.write_all(&request).await.map_err(Refused::Io)?;
     stream.flush().await.map_err(Refused::Io)?;
-    let answer = head::read(&mut stream).await?;
+    let answer = head::read(&mut stream, &Echo::in_values(&authorization)).await?;
     if answer.status.is_success() {
         // A length or a coding that it may announce means nothing here (RFC 9110, section 9.3.6).
         return Ok(stream);
@@ -63,10 +66,9 @@ where
 }
 
 /// The request as bytes that are wiped after use, since they have the password in them.
-fn request(proxy: &Proxy, target: &Origin) -> Zeroizing<Vec<u8>> {
+fn request(authorization: Option<&HeaderValue>, target: &Origin) -> Zeroizing<Vec<u8>> {
     let authority = authority(target);
-    let authorization = proxy.authorization();
-    let credentials = authorization.as_ref().map_or(&[][..], |header| header.as_bytes());
+    let credentials = authorization.map_or(&[][..], |header| header.as_bytes());
     let parts: [&[u8]; 7] = [
         b"CONNECT ",
         authority.as_bytes(),

@@ -209,9 +209,13 @@ impl fmt::Debug for Layers {
 }
 
 /// A value in a message: short, without control characters, and without what stands before an `@`, where a URL has its
-/// password.
+/// password, and behind the `?` or `#` of a URL, where some have a token.
 fn shown(value: &str) -> String {
-    let tail = value.rsplit_once('@').map_or_else(|| value.to_owned(), |(_, tail)| format!("…@{tail}"));
+    // The `@` first: a `?` in front of it belongs to the password.
+    let (before, tail) = value.rsplit_once('@').map_or(("", value), |(_, tail)| ("…@", tail));
+    let end = if value.contains("://") { tail.find(['?', '#']).unwrap_or(tail.len()) } else { tail.len() };
+    let more = if end < tail.len() { "…" } else { "" };
+    let tail = format!("{before}{}{more}", &tail[..end]);
     let cut: String = tail.chars().take(SHOWN).collect();
     let mark = if cut.len() < tail.len() { "…" } else { "" };
     format!("`{}{mark}`", cut.escape_debug())

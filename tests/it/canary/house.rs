@@ -10,9 +10,10 @@ use gitproxy::egress::Roots;
 use gitproxy::ops::{Key, Tasks};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
+use tokio::process::Command;
 
 use super::forms::Secret;
-use crate::world::program::{self, Program, address};
+use crate::world::program::{self, Ended, Program, address};
 use crate::world::tls::Ca;
 use crate::world::{Caller, new_key, row, simulator, url};
 
@@ -27,8 +28,24 @@ pub(super) struct House {
     callers: SocketAddr,
     debug: SocketAddr,
     roots: Roots,
+    way: Way,
     tasks: Tasks,
     folder: TempDir,
+}
+
+/// How the agent gets out: which names it has for both ends, and what more is in its environment.
+pub(super) struct Way {
+    /// The gateway's host.
+    pub(super) gateway: &'static str,
+    /// The URL of Bitbucket, if not the simulator's own.
+    pub(super) bitbucket: Option<String>,
+    pub(super) environment: Vec<(&'static str, String)>,
+    /// Files of the house: name and text. A value of the environment that is `FOLDER/name` is its path.
+    pub(super) files: Vec<(&'static str, String)>,
+    /// More that is trusted, in PEM.
+    pub(super) trusted: String,
+    /// What was planted with all that.
+    pub(super) secrets: Vec<Secret>,
 }
 
 /// What the connections log in with.
@@ -42,19 +59,25 @@ struct Tokens {
 }
 
 impl House {
-    pub(super) async fn start(format: &str) -> Self {
+    pub(super) async fn start(format: &str, way: Way) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let sim = simulator(Config { basic_auth: Some(true), ..Config::default() }).await;
         let tokens = Tokens::plant(&sim);
         let (access_key, caller_key, tasks) = (new_key(), new_key(), Tasks::new());
         let ca = Ca::new("gitproxy test");
         let bundle = folder.path().join("roots.pem");
-        fs::write(&bundle, format!("{}{}", ca.pem(), sim.ca_pem())).expect("written");
-        let (agents, callers, gateway) =
-            gateway(format, folder.path(), &ca, &store(&tokens, &access_key, &caller_key, sim.url())).await;
-        fs::write(folder.path().join("agent.toml"), settings(&tokens, folder.path(), sim.url(), agents))
+        fs::write(&bundle, format!("{}{}{}", ca.pem(), sim.ca_pem(), way.trusted)).expect("written");
+        for (name, text) in &way.files {
+            fs::write(folder.path().join(name), text).expect("written");
+        }
+        let git = way.bitbucket(sim.url());
+        let store = store(&tokens, &access_key, &caller_key, &git);
+        let (agents, callers, gateway) = gateway(format, folder.path(), &ca, &store).await;
+        let url = url(agents).replacen("localhost", way.gateway, 1);
+        fs::write(folder.path().join("agent.toml"), settings(&tokens, folder.path(), &git, &url))
             .expect("written");
-        let (debug, agent) = agent(format, folder.path(), &access_key).await;
+        let mut agent = Program::start(&mut command(&["run"], format, folder.path(), &access_key, &way));
+        let debug = address(&agent.line("debug listener").await, "address");
         let roots = Roots::Named { file: Some(bundle), folders: Vec::new() };
         let house = Self {
             sim,
@@ -66,11 +89,24 @@ impl House {
             callers,
             debug,
             roots,
+            way,
             tasks,
             folder,
         };
         house.caller(house.caller_key.clone()).await.sees("site").await;
         house
+    }
+
+    /// Runs another form of the agent's program, with the same settings, to its end.
+    pub(super) async fn run(&self, arguments: &[&str]) -> Ended {
+        let mut command = command(arguments, "human", self.folder.path(), &self.access_key, &self.way);
+        Program::start(&mut command).end().await
+    }
+
+    /// What the status socket tells.
+    pub(super) fn status(&self) -> String {
+        let told = gitproxy::agent::status::ask(&self.folder.path().join("status.sock"));
+        format!("{:?}", told.expect("the agent's status"))
     }
 
     /// Calls the gateway with this token.
@@ -92,7 +128,7 @@ impl House {
     /// All that was planted.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         let tokens = &self.tokens;
-        vec![
+        let mut secrets = vec![
             Secret::key("access key", &self.access_key),
             Secret::key("caller's token", &self.caller_key),
             Secret::token("local token", &tokens.local),
@@ -101,7 +137,9 @@ impl House {
             Secret::basic("held password", "dave", tokens.held_password),
             Secret::new("refused token", tokens.stale),
             Secret::new("refused held token", tokens.held_stale),
-        ]
+        ];
+        secrets.extend(self.way.secrets.iter().cloned());
+        secrets
     }
 
     /// Kills the gateway, lets the agent notice, kills it too, and gives what each wrote.
@@ -112,6 +150,40 @@ impl House {
         let agent = self.agent.kill().await.text();
         self.tasks.cut();
         [gateway, agent]
+    }
+}
+
+impl Way {
+    /// Without a proxy.
+    pub(super) fn direct() -> Self {
+        let (environment, files, secrets) = (Vec::new(), Vec::new(), Vec::new());
+        let (bitbucket, trusted) = (None, String::new());
+        Self { gateway: "localhost", bitbucket, environment, files, trusted, secrets }
+    }
+
+    /// By names that only a proxy knows.
+    pub(super) fn by_name() -> Self {
+        Self { gateway: "gateway.test", bitbucket: Some("git.test".to_owned()), ..Self::direct() }
+    }
+
+    /// Sets a variable of the agent's.
+    pub(super) fn set(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    /// Notes what is in one of them.
+    pub(super) fn secret(mut self, secret: Secret) -> Self {
+        self.secrets.push(secret);
+        self
+    }
+
+    fn bitbucket(&self, simulator: &str) -> String {
+        match self.bitbucket.as_deref() {
+            None => simulator.to_owned(),
+            Some(url) if url.contains("://") => url.to_owned(),
+            Some(host) => simulator.replacen("localhost", host, 1),
+        }
     }
 }
 
@@ -145,19 +217,20 @@ async fn gateway(format: &str, folder: &Path, ca: &Ca, store: &str) -> (SocketAd
     (address(&line, "agents"), address(&line, "callers"), gateway)
 }
 
-async fn agent(format: &str, folder: &Path, key: &Key) -> (SocketAddr, Program) {
+fn command(arguments: &[&str], format: &str, folder: &Path, key: &Key, way: &Way) -> Command {
     let mut command = program::agent();
-    command.arg("run").arg("--config").arg(folder.join("agent.toml"));
+    command.args(arguments).arg("--config").arg(folder.join("agent.toml"));
     command.env("ACCESS_KEY", key.secret().expose_secret());
     command.env("SSL_CERT_FILE", folder.join("roots.pem"));
+    let path = |value: &String| value.replace("FOLDER", &folder.display().to_string());
+    command.envs(way.environment.iter().map(|(name, value)| (name, path(value))));
     command.args(["--log-format", format, "--log-filter", "trace"]);
-    let mut agent = Program::start(&mut command);
-    (address(&agent.line("debug listener").await, "address"), agent)
+    command
 }
 
 fn store(tokens: &Tokens, key: &Key, caller: &Key, url: &str) -> String {
     let mut text = format!(
-        "[tenants.acme.callers.caller]\nrole = 'write'\ntokens = [{}]\n[tenants.acme.agents.site]\nkeys = [{}]\n",
+        "[tenants.acme.callers.caller]\nrole = 'operator'\ntokens = [{}]\n[tenants.acme.agents.site]\nkeys = [{}]\n",
         row(caller),
         row(key)
     );
@@ -173,11 +246,11 @@ fn store(tokens: &Tokens, key: &Key, caller: &Key, url: &str) -> String {
     text
 }
 
-fn settings(tokens: &Tokens, folder: &Path, url: &str, agents: SocketAddr) -> String {
+fn settings(tokens: &Tokens, folder: &Path, url: &str, gateway: &str) -> String {
     let mut text = format!(
-        "[gateway]\nurl = '{}'\n[debug]\nlisten = '127.0.0.1:0'\ntoken_file = '{}'\n",
-        crate::world::url(agents),
-        folder.join("debug.token").display()
+        "[gateway]\nurl = '{gateway}'\n[debug]\nlisten = '127.0.0.1:0'\ntoken_file = '{}'\n[status]\nsocket = '{}'\n",
+        folder.join("debug.token").display(),
+        folder.join("status.sock").display()
     );
     // The simulator, for the connections that come with a call.
     text.push_str("[held]\nallowed_addresses = ['127.0.0.0/8', '::1/128']\n");

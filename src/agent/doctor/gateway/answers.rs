@@ -144,7 +144,7 @@ mod tests {
         }
         assert_eq!(section(&refused(&Status::unknown("what?").into())), "not-grpc");
         assert_eq!(
-            section(&refused(&Failure::Cut("received fatal alert: UnknownCA".into()))),
+            section(&refused(&Failure::Cut(crate::egress::WANTS_CERTIFICATE.into()))),
             "client-certificate"
         );
     }

@@ -68,7 +68,7 @@ impl Entry {
         let parsed = split(text).and_then(|(host, port)| Ok((Hosts::parse(host)?, port)));
         match parsed {
             Ok((hosts, port)) => Ok(Self { text: text.to_owned(), hosts, port }),
-            Err(fault) => Err(BadEntry { entry: without_user(text), fault }),
+            Err(fault) => Err(BadEntry { entry: without_user(text, fault), fault }),
         }
     }
 
@@ -204,13 +204,32 @@ fn is_ipv6(network: &IpNet) -> bool {
     matches!(network, IpNet::V6(_))
 }
 
-/// What is shown of a bad entry: who wrote a URL may have written a password, too.
-fn without_user(entry: &str) -> String {
-    let shown = entry.rsplit_once('@').map_or(entry, |(_, host)| host);
+/// What is shown of a bad entry: who wrote a URL may have written a password, too, and a comma in that has cut it in two.
+fn without_user(entry: &str, fault: Fault) -> String {
+    let start = entry.find("://").map_or(0, |at| at + 3);
+    let shown = match (entry.rsplit_once('@'), entry[start..].find(':').map(|at| start + at + 1)) {
+        (Some((_, host)), _) => host.to_owned(),
+        (None, Some(end))
+            if matches!(fault, Fault::Url | Fault::Port)
+                && !entry.starts_with('[')
+                && !is_port(&entry[end..]) =>
+        {
+            format!("{}…", &entry[..end])
+        }
+        (None, _) => entry.to_owned(),
+    };
     shown.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+}
+
+/// Whether it begins with a number that ends where a port would: one that is too large is still no password.
+fn is_port(text: &str) -> bool {
+    let digits = text.split('/').next().unwrap_or_default();
+    digits.len() <= PORT_SHOWN && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The length of the prefix `::ffff:0:0/96` (RFC 4291, section 2.5.5.2).
 const MAPPED: u8 = 96;
 /// How many characters of a bad entry are shown: more than a host name has.
 const LONGEST: usize = 260;
+/// How many digits of a bad port are shown.
+const PORT_SHOWN: usize = 6;

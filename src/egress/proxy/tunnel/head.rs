@@ -6,6 +6,7 @@ use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::{Refused, schemes};
+use crate::ops::Echo;
 
 /// What an answer says in its head.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,12 +16,13 @@ pub(super) struct Head {
     pub(super) schemes: Vec<String>,
 }
 
-/// Reads heads until one is final; interim ones (1xx) are skipped, and count towards the limit.
-pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Head, Refused> {
+/// Reads heads until one is final; interim ones (1xx) are skipped, and count towards the limit. Words that give the
+/// credentials back are left out.
+pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S, sent: &Echo) -> Result<Head, Refused> {
     let mut left = LONGEST;
     loop {
         let bytes = one(stream, &mut left).await?;
-        let head = parse(&bytes)?;
+        let head = parse(&bytes, sent)?;
         if !head.status.is_informational() {
             return Ok(head);
         }
@@ -55,7 +57,7 @@ fn complete(head: &[u8]) -> bool {
     head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n")
 }
 
-fn parse(bytes: &[u8]) -> Result<Head, Refused> {
+fn parse(bytes: &[u8], sent: &Echo) -> Result<Head, Refused> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     // The status matters more than a header that somebody misspelt.
@@ -72,11 +74,11 @@ fn parse(bytes: &[u8]) -> Result<Head, Refused> {
     let offers =
         response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("proxy-authenticate"));
     let offers: Vec<_> = offers.map(|header| String::from_utf8_lossy(header.value)).collect();
-    Ok(Head {
-        status,
-        reason: printable(response.reason.unwrap_or_default()),
-        schemes: schemes::of(offers.iter().map(AsRef::as_ref)),
-    })
+    let mut schemes = schemes::of(offers.iter().map(AsRef::as_ref));
+    schemes.retain(|scheme| !sent.is_in(scheme));
+    // Before it is cut, which could leave a part of them.
+    let reason = response.reason.filter(|reason| !sent.is_in(reason)).unwrap_or_default();
+    Ok(Head { status, reason: printable(reason), schemes })
 }
 
 /// What may be shown of a reason phrase.

@@ -103,6 +103,21 @@ async fn what_is_not_http_is_told_at_its_first_odd_byte() {
 }
 
 #[tokio::test]
+async fn words_that_give_our_credentials_back_are_left_out() {
+    // printf '%s' 'robot:c4nary-pass' | base64
+    for words in
+        ["Bad Basic cm9ib3Q6YzRuYXJ5LXBhc3M=", "robot:c4nary-pass", &format!("{}c4nary-pass", "x".repeat(95))]
+    {
+        let answer = format!(
+            "HTTP/1.1 407 {words}\r\nProxy-Authenticate: Basic realm=x, cm9ib3Q6YzRuYXJ5LXBhc3M\r\n\r\n"
+        );
+        let (_, result) = ask("http://robot:c4nary-pass@proxy.corp", TARGET, answer.as_bytes()).await;
+        let Err(Refused::Status { reason, schemes, .. }) = result else { panic!("{result:?}") };
+        assert_eq!((reason.as_str(), schemes), ("", vec!["Basic".to_owned()]));
+    }
+}
+
+#[tokio::test]
 async fn a_head_without_an_end_is_cut_off() {
     let line = [b"HTTP/1.1 200 ", "x".repeat(20_000).as_bytes()].concat();
     let headers = [b"HTTP/1.1 200 OK\r\n", "Via: 1.1 squid\r\n".repeat(2_000).as_bytes()].concat();
