@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::next::Failure;
 
 /// Runs `dial`, and again each [`OVERTAKE`] while none has come to an end, at most [`ABREAST`] side by side.
 ///
-/// Losers are dropped. Once something has answered with a refusal no fresh dial begins: it would get the same answer.
+/// Losers are dropped. Once something has answered with a refusal no fresh dial begins: it would get the same answer. Nor
+/// does one after [`FRESH`]: where each dial hangs until its limit, fresh ones would keep the race from ever ending, and the
+/// operator from hearing why.
 ///
 /// # Errors
 /// The last failure, when no dial is left.
@@ -22,9 +24,9 @@ where
 {
     let mut dials: FuturesUnordered<Dial<'a, T>> = FuturesUnordered::new();
     dials.push(Box::pin(dial()));
-    let mut overtaking = true;
+    let (begun, mut overtaking) = (Instant::now(), true);
     loop {
-        let ended = match overtaking && dials.len() < ABREAST {
+        let ended = match overtaking && begun.elapsed() < FRESH && dials.len() < ABREAST {
             true => time::timeout(OVERTAKE, dials.next()).await,
             false => Ok(dials.next().await),
         };
@@ -44,6 +46,9 @@ type Dial<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>
 /// A handshake takes about four round trips: one that has not ended by now is more likely lost than slow.
 const OVERTAKE: Duration = Duration::from_secs(1);
 
+/// How long fresh dials begin: longer than it takes to get past a gateway that has just gone, shorter than a dial may hang.
+const FRESH: Duration = Duration::from_secs(5);
+
 /// Enough to get past a black hole or two; more would only add load to a gateway that is slow.
 const ABREAST: usize = 3;
 
@@ -51,13 +56,20 @@ const ABREAST: usize = 3;
 mod tests {
     use std::cell::Cell;
 
-    use tokio::time::Instant;
     use tonic::Status;
 
     use super::*;
 
     /// What dial number n does: end after a time, or hang.
-    type Script = &'static [Option<(u64, Result<u32, ()>)>];
+    type Script = &'static [Option<(u64, Result<u32, fn() -> Failure>)>];
+
+    fn refused() -> Failure {
+        Status::unavailable("no").into()
+    }
+
+    fn hung() -> Failure {
+        Failure::Slow(Duration::from_secs(10))
+    }
 
     async fn run(script: Script) -> (Result<u32, Failure>, Duration, usize) {
         let (begun, dials) = (Instant::now(), Cell::new(0));
@@ -66,7 +78,7 @@ mod tests {
             async move {
                 let Some((millis, outcome)) = step else { return std::future::pending().await };
                 time::sleep(Duration::from_millis(millis)).await;
-                outcome.map_err(|()| Status::unavailable("no").into())
+                outcome.map_err(|failure| failure())
             }
         };
         let outcome = race(dial).await;
@@ -93,15 +105,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_race_ends_where_every_dial_hangs_until_its_limit() {
+        // Each at another moment, so that none ends just when the next would begin.
+        const DIALS: Script = &[
+            Some((10_000, Err(hung))),
+            Some((10_300, Err(hung))),
+            Some((10_600, Err(hung))),
+            Some((10_900, Err(hung))),
+        ];
+        let (outcome, took, _) = run(DIALS).await;
+        assert!(outcome.is_err() && took < Duration::from_secs(15), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_refusal_stops_fresh_dials_but_not_the_one_under_way() {
-        let (outcome, took, dials) = run(&[Some((3000, Ok(1))), Some((10, Err(())))]).await;
+        let (outcome, took, dials) = run(&[Some((3000, Ok(1))), Some((10, Err(refused)))]).await;
         assert_eq!(outcome.expect("attached"), 1);
         assert_eq!((took, dials), (Duration::from_secs(3), 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_lone_failure_is_told_at_once() {
-        let (outcome, took, dials) = run(&[Some((10, Err(())))]).await;
+        let (outcome, took, dials) = run(&[Some((10, Err(refused)))]).await;
         assert!(outcome.is_err());
         assert_eq!((took, dials), (Duration::from_millis(10), 1));
     }
