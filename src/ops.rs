@@ -13,7 +13,7 @@ pub mod telemetry;
 pub mod watch;
 
 pub use causes::causes;
-pub use check::{Advice, Check, Outcome};
+pub use check::{Advice, Check, Outcome, SECTIONS};
 pub use echo::Echo;
 pub use key::Key;
 pub use tasks::Tasks;

@@ -49,6 +49,11 @@ impl Stream {
         Self { io: Box::new(io), protocol: Protocol::Http1, seen_by: SeenBy::Proxy, origin }
     }
 
+    /// Where it goes.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// Whether HTTP/2 was agreed on.
     pub fn alpn_h2(&self) -> bool {
         self.protocol == Protocol::Http2

@@ -98,9 +98,53 @@ impl Check {
     }
 }
 
+/// The sections of `docs/troubleshooting.md`, by their anchors; a test compares them with the page.
+pub const SECTIONS: &[&str] = &[
+    "settings",
+    "dns",
+    "tcp",
+    "address-refused",
+    "proxy-dns",
+    "proxy-tcp",
+    "proxy-tls",
+    "proxy-refused",
+    "proxy-authentication",
+    "proxy-stalled",
+    "certificate-unknown-authority",
+    "certificate-wrong-host",
+    "certificate-expired",
+    "certificate-not-yet-valid",
+    "certificate-not-for-servers",
+    "client-certificate",
+    "not-tls",
+    "tls",
+    "no-http2",
+    "bad-gateway",
+    "not-grpc",
+    "access-key",
+    "version",
+    "body-limit",
+    // Nothing leads there but the page itself: only a reader of several log lines can tell.
+    "idle-timeout",
+    "slow-link",
+    "clock",
+    "not-bitbucket",
+    "bitbucket-unavailable",
+    "token",
+    "user",
+    "captcha",
+    "licence",
+    "projects",
+    "write",
+    "excess",
+    "expiry",
+    "rate-limit",
+];
+
 impl Advice {
-    /// A cause, a remedy and where to read on.
+    /// A cause, a remedy and where to read on, which is one of [`SECTIONS`].
     pub fn new(cause: impl Into<String>, remedy: impl Into<String>, section: &'static str) -> Self {
+        debug_assert!(SECTIONS.contains(&section), "no section `{section}`");
         Self { cause: cause.into(), remedy: remedy.into(), section }
     }
 

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use gitproxy::ops::SECTIONS;
+
 use crate::tree::{self, File};
 
 use self::page::Page;
@@ -21,7 +23,7 @@ fn every_link_leads_to_a_file_and_a_heading_of_it() {
 #[test]
 fn every_failure_has_a_section_and_every_section_a_failure() {
     let sections = read("docs/troubleshooting.md").anchors_by_hand;
-    let expected: Vec<&str> = SECTIONS.split_whitespace().collect();
+    let expected = SECTIONS;
     let absent: Vec<&&str> = expected.iter().filter(|word| !sections.iter().any(|is| is == *word)).collect();
     let strange: Vec<&String> = sections.iter().filter(|word| !expected.contains(&word.as_str())).collect();
     assert!(absent.is_empty() && strange.is_empty(), "absent: {absent:?}; nobody leads to: {strange:?}");
@@ -107,14 +109,3 @@ fn read(path: &str) -> Page {
     let text = fs::read_to_string(tree::root().join(path)).expect("the page can be read");
     Page::of(&File::new(path, &text))
 }
-
-/// The words that `ops::Advice` is given as its section, and `idle-timeout`, which only who reads several lines of the log can
-/// tell.
-const SECTIONS: &str = "
-    settings dns tcp address-refused
-    proxy-dns proxy-tcp proxy-tls proxy-refused proxy-authentication proxy-stalled
-    certificate-unknown-authority certificate-wrong-host certificate-expired certificate-not-yet-valid
-    client-certificate not-tls tls no-http2
-    bad-gateway not-grpc access-key version body-limit idle-timeout slow-link clock
-    not-bitbucket bitbucket-unavailable token user captcha licence projects write excess expiry rate-limit
-";

@@ -119,7 +119,7 @@ async fn unwelcome_at_bitbucket(alpn: &[u8]) {
     Diagnosis {
         code: 5,
         leg: BITBUCKET,
-        check: "status",
+        check: "tls",
         section: "client-certificate",
         cause: &["wants a client certificate"],
         remedy: "client_cert_file",
