@@ -229,7 +229,7 @@ impl Error {
             Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
                 Self::NoHttp2 { origin, issuer: None }
             }
-            _ => Self::Tls { origin, fault: TlsFault::of(&source), source },
+            _ => Self::Tls { origin, fault: TlsFault::of(&source), source: readable(source) },
         }
     }
 
@@ -268,7 +268,8 @@ impl Error {
 
     /// Sorts what a handshake with the proxy ended with.
     pub(super) fn proxy_handshake(origin: Origin, proxy: &Proxy, source: io::Error) -> Self {
-        Self::ProxyTls { origin, proxy: proxy.origin().clone(), fault: TlsFault::of(&source), source }
+        let (proxy, fault) = (proxy.origin().clone(), TlsFault::of(&source));
+        Self::ProxyTls { origin, proxy, fault, source: readable(source) }
     }
 
     /// Sorts why the proxy gave no tunnel.
@@ -291,9 +292,17 @@ impl Error {
     }
 }
 
+/// The same without the library's wrapping, which shows what it does not know as Rust's `Debug`: a log is for people.
+fn readable(source: io::Error) -> io::Error {
+    match tls::library(&source).and_then(Rejected::of) {
+        Some(rejected) => io::Error::new(source.kind(), rejected.clone()),
+        None => source,
+    }
+}
+
 /// What is known of a certificate that was refused.
 fn rejected(source: &io::Error) -> Option<&Rejected> {
-    tls::library(source).and_then(Rejected::of)
+    source.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
 impl std::error::Error for Error {
