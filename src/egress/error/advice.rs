@@ -43,7 +43,9 @@ impl Error {
                 "proxy-tcp",
             ),
             Self::ProxyTls { proxy, fault, source, .. } => {
-                tls(&format!("TLS with the proxy {proxy} failed"), *fault, source, Some("proxy-tls"))
+                let advice = tls(&format!("TLS with the proxy {proxy} failed"), *fault, source);
+                let remedy = for_a_proxy(*fault).map_or(advice.remedy, ToOwned::to_owned);
+                Advice { remedy, section: "proxy-tls", ..advice }
             }
             Self::ProxyRefused { origin, proxy, refusal } => refused(origin, proxy, refusal),
             Self::ProxyBroken { origin, proxy, source } => Advice::new(
@@ -64,9 +66,7 @@ impl Error {
                 "tcp",
             ),
             Self::Timeout { origin, proxy, hop, limit } => timeout(origin, proxy.as_ref(), *hop, *limit),
-            Self::Tls { origin, fault, source } => {
-                tls(&format!("TLS with {origin} failed"), *fault, source, None)
-            }
+            Self::Tls { origin, fault, source } => tls(&format!("TLS with {origin} failed"), *fault, source),
             Self::NoHttp2 { origin, issuer } => {
                 let issuer = issuer.as_ref();
                 let issuer = issuer.map(|name| format!(" (its certificate was issued by: {name})"));
@@ -87,8 +87,8 @@ impl Error {
 /// What is wrong, what to do, and the section that tells more.
 type Sentences = (&'static str, &'static str, &'static str);
 
-fn tls(what: &str, fault: TlsFault, source: &io::Error, section: Option<&'static str>) -> Advice {
-    let (cause, remedy, own) = match fault {
+fn tls(what: &str, fault: TlsFault, source: &io::Error) -> Advice {
+    let (cause, remedy, section) = match fault {
         TlsFault::Certificate(kind) => certificate(kind),
         TlsFault::ClientCertificate => (
             WANTS_CERTIFICATE,
@@ -111,7 +111,47 @@ fn tls(what: &str, fault: TlsFault, source: &io::Error, section: Option<&'static
     };
     let presented = rejected(source).and_then(|rejected| rejected.chain.first());
     let presented = presented.map(|leaf| format!("; it presented {leaf}")).unwrap_or_default();
-    Advice::new(format!("{what}: {cause}{presented}"), remedy, section.unwrap_or(own))
+    Advice::new(format!("{what}: {cause}{presented}"), remedy, section)
+}
+
+/// The remedy where it is another with a proxy than with a server: there, the URL is the proxy's, and the certificate of
+/// ours that a server would be shown stays here.
+fn for_a_proxy(fault: TlsFault) -> Option<&'static str> {
+    match fault {
+        TlsFault::NotTls => Some(
+            "check whether the proxy's URL (proxy.https; chart: proxy.httpsProxy) should begin with http://",
+        ),
+        TlsFault::Closed => Some(
+            "check the port of the proxy's URL (proxy.https; chart: proxy.httpsProxy), and whether it should begin with \
+             http://",
+        ),
+        TlsFault::ClientCertificate => {
+            Some("have the proxy ask for no certificate: a client certificate is shown to servers only")
+        }
+        TlsFault::Certificate(Kind::WrongHost | Kind::NoHosts) => Some(
+            "check the host of the proxy's URL (proxy.https; chart: proxy.httpsProxy), or have a certificate made for the \
+             proxy that has this name in its subjectAltName",
+        ),
+        TlsFault::Certificate(Kind::UnknownIssuerOrMissingIntermediate) => Some(
+            "have the proxy send its intermediate certificates too, or add the issuer's certificate to trust.ca_files \
+             (chart: customCaCert)",
+        ),
+        TlsFault::Certificate(Kind::SelfSignedAuthority | Kind::Authority) => {
+            Some("have one made for the proxy that says CA:FALSE")
+        }
+        TlsFault::Certificate(Kind::Expired) => {
+            Some("have the proxy's certificate renewed, unless the clock of the agent's host is wrong")
+        }
+        TlsFault::Certificate(
+            Kind::UnknownIssuer
+            | Kind::SelfSigned
+            | Kind::OtherKeyOfSameName
+            | Kind::NotYetValid
+            | Kind::Purpose
+            | Kind::Other,
+        )
+        | TlsFault::Other => None,
+    }
 }
 
 /// The first words of what is not trusted are Go's, because those are what people search for.

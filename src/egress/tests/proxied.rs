@@ -46,9 +46,26 @@ async fn a_proxy_that_is_spoken_to_by_tls_is_checked_like_a_server() {
             Err(error) => {
                 assert!(!works && error.hop() == Hop::ProxyTls, "{error:?}");
                 assert!(error.to_string().contains("is for another host"), "{error}");
+                assert!(error.advice().remedy.contains("the host of the proxy's URL"), "{error}");
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_plain_proxy_with_an_https_url_is_told_by_its_url() {
+    let answers = "HTTP/1.1 400 Bad Request\r\n\r\n";
+    let proxy = Server::raw(move |mut tcp| async move {
+        let _peer_gone = tcp.write_all(answers.as_bytes()).await;
+        let _peer_gone = tcp.read_to_end(&mut Vec::new()).await;
+    });
+    let egress = through(&Ca::new("customer"), &proxy.await.origin().to_string(), "");
+    let error = connector(&egress, "https://git.corp.example").connect().await.unwrap_err();
+    assert!(matches!(error, Error::ProxyTls { fault: TlsFault::NotTls, .. }), "{error:?}");
+    let advice = error.advice();
+    assert_eq!(advice.section, "proxy-tls");
+    assert!(advice.remedy.contains("whether the proxy's URL"), "{}", advice.remedy);
+    assert!(advice.remedy.contains("should begin with http://"), "{}", advice.remedy);
 }
 
 #[tokio::test]
