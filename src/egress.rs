@@ -133,6 +133,8 @@ struct OwnLeg {
 struct Tls {
     either: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
+    /// For a look at a certificate that a server shows only to who asks for this.
+    http1: Arc<ClientConfig>,
     proxy: Arc<ClientConfig>,
 }
 
@@ -219,6 +221,7 @@ impl OwnLeg {
         let tls = Tls {
             either: config(identity.as_ref(), &[b"h2", b"http/1.1"])?,
             http2: config(identity.as_ref(), &[b"h2"])?,
+            http1: config(identity.as_ref(), &[b"http/1.1"])?,
             // Our certificate is for the server: a proxy must neither see nor ask for it.
             proxy: config(None, &[b"http/1.1"])?,
         };

@@ -233,6 +233,11 @@ impl Error {
         }
     }
 
+    /// Whether a handshake ended with a certificate that was refused.
+    pub(super) fn is_of_certificate(source: &io::Error) -> bool {
+        matches!(TlsFault::of(source), TlsFault::Certificate(_))
+    }
+
     /// Explains an error of reading, where it is the server's refusal of our certificate: before it, nothing that we wrote
     /// was heard. Any other error stays what it is.
     pub(super) fn after_handshake(origin: &Origin, source: io::Error) -> io::Error {

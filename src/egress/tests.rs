@@ -87,7 +87,80 @@ async fn a_server_that_strips_http2_is_told_by_its_issuer() {
 async fn a_server_that_refuses_http2_by_alert_is_the_same() {
     let ca = Ca::new("customer");
     let server = Server::start(&ca.issue("localhost"), &[b"http/1.1"]).await;
-    let error = refused(&ca, &server).await;
+    let connector = egress(&ca).connector(server.origin(), Alpn::Http2Only);
+    let (checks, outcome) = connector.probe().await;
+    let error = outcome.unwrap_err();
+    assert!(
+        matches!(&error, Error::NoHttp2 { issuer: Some(name), .. } if name == "CN=customer"),
+        "{error:?}"
+    );
+    let told: Vec<_> = checks.iter().map(|check| format!("{} {}", check.name, check.outcome)).collect();
+    assert_eq!(told, ["proxy passed", "dns passed", "tcp passed", "tls passed", "alpn failed"]);
+    assert!(checks[3].detail.contains("issued by CN=customer"), "{:?}", checks[3]);
+}
+
+#[tokio::test]
+async fn a_certificate_behind_the_alert_is_the_first_to_be_told() {
+    let ca = Ca::new("customer");
+    let cases = [
+        (ca.issue_expired("localhost"), Kind::Expired),
+        (Ca::new("stranger").issue("localhost"), Kind::UnknownIssuerOrMissingIntermediate),
+    ];
+    for (identity, kind) in cases {
+        let server = Server::start(&identity, &[b"http/1.1"]).await;
+        let connector = egress(&ca).connector(server.origin(), Alpn::Http2Only);
+        let (checks, outcome) = connector.probe().await;
+        let error = outcome.unwrap_err();
+        assert!(
+            matches!(error, Error::Tls { fault: TlsFault::Certificate(told), .. } if told == kind),
+            "{error:?}"
+        );
+        let told: Vec<_> = checks.iter().map(|check| format!("{} {}", check.name, check.outcome)).collect();
+        assert_eq!(told, ["proxy passed", "dns passed", "tcp passed", "tls failed", "alpn skipped"]);
+    }
+}
+
+#[tokio::test]
+async fn the_look_behind_the_alert_is_one_connection_that_sends_nothing() {
+    let ca = Ca::new("customer");
+    let tls = server_tls(&ca.issue("localhost"), &[b"http/1.1"]);
+    let (count, mut seen) = tokio::sync::mpsc::channel(8);
+    let server = Server::raw(move |tcp| {
+        let (tls, count) = (tls.clone(), count.clone());
+        async move {
+            let mut bytes = Vec::new();
+            if let Ok(mut tls) = tls.acceptor().accept(tcp).await {
+                let _peer_gone = tls.read_to_end(&mut bytes).await;
+            }
+            count.send(bytes.len()).await.unwrap();
+        }
+    });
+    let server = server.await;
+    refused(&ca, &server).await;
+    drop(server);
+    let mut seen = seen;
+    let mut connections = Vec::new();
+    while let Some(bytes) = seen.recv().await {
+        connections.push(bytes);
+    }
+    assert!(connections.len() <= 2 && connections.iter().all(|&bytes| bytes == 0), "{connections:?}");
+}
+
+#[tokio::test]
+async fn where_nothing_more_can_be_seen_the_alert_is_told() {
+    let ca = Ca::new("customer");
+    let tls = server_tls(&ca.issue("localhost"), &[b"http/1.1"]);
+    let first = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let server = Server::raw(move |tcp| {
+        let first = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+        let tls = tls.clone();
+        async move {
+            if first {
+                assert!(tls.acceptor().accept(tcp).await.is_err(), "it was offered h2 alone");
+            }
+        }
+    });
+    let error = refused(&ca, &server.await).await;
     assert!(matches!(error, Error::NoHttp2 { issuer: None, .. }), "{error:?}");
 }
 

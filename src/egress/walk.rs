@@ -73,9 +73,22 @@ impl<'a> Walk<'a> {
         self.check()?;
         let route = self.connector.route();
         let way = self.route.insert(route).way.clone();
+        let io = self.reach(&way).await?;
+        let origin = self.origin().clone();
+        if self.connector.forwarder().is_some() {
+            return Ok(Stream::forwarded(io, origin));
+        }
+        match origin.scheme() {
+            Scheme::Http => Ok(Stream::new(io, self.without_alpn(), origin)),
+            Scheme::Https => self.secure(io, &way).await,
+        }
+    }
+
+    /// The hops before TLS with the origin.
+    async fn reach(&mut self, way: &Way) -> Result<Io, Error> {
         match way {
             Way::Direct => self.direct().await,
-            Way::Through(proxy) => self.through(&proxy).await,
+            Way::Through(proxy) => self.through(proxy).await,
         }
     }
 
@@ -99,17 +112,13 @@ impl<'a> Walk<'a> {
         asked.map_err(|source| Error::Forbidden { origin: origin.clone(), source })
     }
 
-    async fn direct(&mut self) -> Result<Stream, Error> {
+    async fn direct(&mut self) -> Result<Io, Error> {
         let origin = self.origin().clone();
         let found = self.resolve(Hop::Resolve, &origin).await?;
         let found = found.map_err(|source| Error::Resolve { origin: origin.clone(), source })?;
         let allowed = self.allowed(found)?;
         let tcp = self.connect(Hop::Connect, &allowed).await?;
-        let tcp = tcp.map_err(|source| Error::Connect { origin: origin.clone(), source })?;
-        match origin.scheme() {
-            Scheme::Http => Ok(Stream::new(tcp, self.without_alpn(), origin)),
-            Scheme::Https => self.secure(Box::new(tcp)).await,
-        }
+        Ok(Box::new(tcp.map_err(|source| Error::Connect { origin, source })?))
     }
 
     /// Those of the addresses that may be dialed. A name that only says that it is this machine does not make it so.
@@ -129,7 +138,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn through(&mut self, proxy: &Proxy) -> Result<Stream, Error> {
+    async fn through(&mut self, proxy: &Proxy) -> Result<Io, Error> {
         self.permitted(Guard::proxied)?;
         self.budget.through(proxy.origin());
         let (origin, at) = (self.origin().clone(), proxy.origin().clone());
@@ -148,16 +157,13 @@ impl<'a> Walk<'a> {
             Scheme::Https => Box::new(self.proxy_tls(tcp, proxy).await?),
         };
         if self.connector.forwarder().is_some() {
-            return Ok(Stream::forwarded(io, origin));
+            return Ok(io);
         }
         let asked = Instant::now();
         let tunnel = self.budget.within(Hop::ProxyTunnel, tunnel::open(io, proxy, &origin)).await?;
         let io: Io = Box::new(tunnel.map_err(|refused| Error::no_tunnel(origin.clone(), proxy, refused))?);
         self.done(Hop::ProxyTunnel, asked, Found::Tunnel);
-        match origin.scheme() {
-            Scheme::Http => Ok(Stream::new(io, self.without_alpn(), origin)),
-            Scheme::Https => self.secure(io).await,
-        }
+        Ok(io)
     }
 
     async fn proxy_tls(&mut self, tcp: TcpStream, proxy: &Proxy) -> Result<TlsStream<TcpStream>, Error> {
@@ -166,16 +172,44 @@ impl<'a> Walk<'a> {
         tls.map_err(|source| Error::proxy_handshake(self.origin().clone(), proxy, source))
     }
 
-    async fn secure(&mut self, io: Io) -> Result<Stream, Error> {
+    async fn secure(&mut self, io: Io, way: &Way) -> Result<Stream, Error> {
         let origin = self.origin().clone();
         let config = self.connector.egress.tls(self.connector.alpn);
-        let tls = self.handshake(Hop::Tls, config, &origin, io).await?;
-        let tls = tls.map_err(|source| Error::handshake(origin, source))?;
+        let tls = match self.handshake(Hop::Tls, config, &origin, io).await? {
+            Ok(tls) => tls,
+            Err(source) => {
+                let error = Error::handshake(origin, source);
+                let hidden = self.connector.alpn == Alpn::Http2Only && matches!(error, Error::NoHttp2 { .. });
+                return Err(if hidden { self.behind_the_alert(way, error).await } else { error });
+            }
+        };
         let (_, session) = tls.get_ref();
         let protocol =
             self.agreed(session.alpn_protocol(), session.peer_certificates().unwrap_or_default())?;
         self.done(Hop::Alpn, Instant::now(), Found::Protocol(protocol));
         Ok(Stream::new(tls, protocol, self.origin().clone()))
+    }
+
+    /// What is behind the alert that a server refuses HTTP/2 with: it comes before the certificate, so that one which
+    /// has expired, or is of a proxy that inspects TLS, would hide behind it.
+    ///
+    /// One more connection on the same way, within the same limits, has the certificate shown by asking for HTTP/1.1.
+    /// Nothing is sent over it. Where it does not come about, `alert` is all that there is to say.
+    async fn behind_the_alert(&mut self, way: &Way, alert: Error) -> Error {
+        let (origin, known) = (self.origin().clone(), self.steps.len());
+        let again = self.reach(way).await;
+        // The table has each hop once.
+        self.steps.truncate(known);
+        let Ok(io) = again else { return alert };
+        let config = Arc::clone(&self.connector.egress.own().tls.http1);
+        match self.handshake(Hop::Tls, config, &origin, io).await {
+            Ok(Ok(tls)) => {
+                let (_, session) = tls.get_ref();
+                self.without_http2(session.peer_certificates().unwrap_or_default())
+            }
+            Ok(Err(source)) if Error::is_of_certificate(&source) => Error::handshake(origin, source),
+            Ok(Err(_)) | Err(_) => alert,
+        }
     }
 
     async fn handshake<S: Transport>(
@@ -205,12 +239,14 @@ impl<'a> Walk<'a> {
         match (alpn, self.connector.alpn) {
             (Some(b"h2"), _) => Ok(Protocol::Http2),
             (_, Alpn::Http1OrHttp2) => Ok(Protocol::Http1),
-            (_, Alpn::Http2Only) => {
-                let leaf = chain.first().and_then(Certificate::read);
-                let issuer = leaf.map(|leaf| leaf.issuer);
-                Err(Error::NoHttp2 { origin: self.origin().clone(), issuer })
-            }
+            (_, Alpn::Http2Only) => Err(self.without_http2(chain)),
         }
+    }
+
+    /// Says that the server of these certificates has no HTTP/2.
+    fn without_http2(&self, chain: &[CertificateDer<'_>]) -> Error {
+        let leaf = chain.first().and_then(Certificate::read);
+        Error::NoHttp2 { origin: self.origin().clone(), issuer: leaf.map(|leaf| leaf.issuer) }
     }
 
     /// Without TLS nothing is agreed on, so what is insisted on is taken as known (RFC 9113, section 3.3).

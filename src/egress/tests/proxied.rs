@@ -23,6 +23,19 @@ async fn an_origin_is_reached_through_a_tunnel_and_its_name_is_left_to_the_proxy
 }
 
 #[tokio::test]
+async fn who_refuses_http2_by_alert_is_looked_at_through_the_proxy_too() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue("git.corp.example"), &[b"http/1.1"]).await;
+    let proxy = FakeProxy::start(Answer::Tunnel(server.port)).await;
+    let egress = through(&ca, &proxy.url(""), "");
+    let error = connector(&egress, "https://git.corp.example").connect().await.unwrap_err();
+    assert!(
+        matches!(&error, Error::NoHttp2 { issuer: Some(name), .. } if name == "CN=customer"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_host_of_no_proxy_is_reached_directly() {
     let ca = Ca::new("customer");
     let server = Server::start(&ca.issue("git.corp.example"), &[b"h2"]).await;
