@@ -39,7 +39,8 @@ impl Budget {
     }
 
     pub(super) fn over(&self, hop: Hop, limit: Duration) -> Error {
-        Error::Timeout { origin: self.origin.clone(), proxy: self.proxy.clone(), hop, limit }
+        let (origin, proxy) = (self.origin.clone(), self.proxy.clone());
+        Error::Timeout { origin, proxy, hop, limit, begun: false }
     }
 }
 

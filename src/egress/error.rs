@@ -109,6 +109,8 @@ pub enum Error {
         hop: Hop,
         /// The time that this hop had.
         limit: Duration,
+        /// Whether a part of the answer had come by then, as far as the hop can tell: a proxy's to CONNECT.
+        begun: bool,
     },
     /// There is no safe connection.
     Tls {
@@ -275,6 +277,14 @@ impl Error {
     pub(super) fn proxy_handshake(origin: Origin, proxy: &Proxy, source: io::Error) -> Self {
         let (proxy, fault) = (proxy.origin().clone(), TlsFault::of(&source));
         Self::ProxyTls { origin, proxy, fault, source: readable(source) }
+    }
+
+    /// Adds to a timeout whether the answer had begun.
+    pub(super) fn half_answered(mut self, so_far: bool) -> Self {
+        if let Self::Timeout { begun, .. } = &mut self {
+            *begun = so_far;
+        }
+        self
     }
 
     /// Sorts why the proxy gave no tunnel.

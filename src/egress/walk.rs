@@ -160,7 +160,10 @@ impl<'a> Walk<'a> {
             return Ok(io);
         }
         let asked = Instant::now();
-        let tunnel = self.budget.within(Hop::ProxyTunnel, tunnel::open(io, proxy, &origin)).await?;
+        let progress = tunnel::Progress::default();
+        let opening = tunnel::open(io, proxy, &origin, &progress);
+        let tunnel = self.budget.within(Hop::ProxyTunnel, opening).await;
+        let tunnel = tunnel.map_err(|error| error.half_answered(progress.begun()))?;
         let io: Io = Box::new(tunnel.map_err(|refused| Error::no_tunnel(origin.clone(), proxy, refused))?);
         self.done(Hop::ProxyTunnel, asked, Found::Tunnel);
         Ok(io)

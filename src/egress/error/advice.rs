@@ -65,7 +65,9 @@ impl Error {
                  proxy.https (chart: proxy.httpsProxy)",
                 "tcp",
             ),
-            Self::Timeout { origin, proxy, hop, limit } => timeout(origin, proxy.as_ref(), *hop, *limit),
+            Self::Timeout { origin, proxy, hop, limit, begun } => {
+                timeout(origin, proxy.as_ref(), *hop, *limit, *begun)
+            }
             Self::Tls { origin, fault, source } => tls(&format!("TLS with {origin} failed"), *fault, source),
             Self::NoHttp2 { origin, issuer } => {
                 let issuer = issuer.as_ref();
@@ -255,7 +257,7 @@ fn refused(origin: &Origin, proxy: &Origin, refusal: &Refusal) -> Advice {
     Advice::new(format!("{cause} (schemes offered: {offered})"), remedy, "proxy-authentication")
 }
 
-fn timeout(origin: &Origin, proxy: Option<&Origin>, hop: Hop, limit: Duration) -> Advice {
+fn timeout(origin: &Origin, proxy: Option<&Origin>, hop: Hop, limit: Duration, begun: bool) -> Advice {
     let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
     let cause = format!("connecting to {origin}{through} took longer than {limit:.1?} (stuck at: {hop})");
     let (remedy, section) = match hop {
@@ -265,6 +267,11 @@ fn timeout(origin: &Origin, proxy: Option<&Origin>, hop: Hop, limit: Duration) -
             "proxy-tcp",
         ),
         Hop::ProxyTls => ("check whether the proxy's URL should begin with http://", "proxy-tls"),
+        Hop::ProxyTunnel if begun => (
+            "the proxy began to answer and did not finish: look at the proxy's log and at the network before it, which is \
+             slow or loses packets; if that cannot be helped, raise egress.hop_timeout",
+            "proxy-stalled",
+        ),
         Hop::ProxyTunnel => (
             "the proxy took the request and did not answer: look at the proxy's log; it may be overloaded, or unable to \
              reach the host",

@@ -7,6 +7,7 @@ mod head;
 mod schemes;
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{HeaderValue, StatusCode};
 use secrecy::zeroize::Zeroizing;
@@ -44,12 +45,33 @@ pub(in crate::egress) enum Refused {
     Io(#[source] io::Error),
 }
 
+/// Whether any byte of an answer has come: a proxy that is slow is not one that stalls.
+#[derive(Debug, Default)]
+pub(in crate::egress) struct Progress(AtomicBool);
+
+impl Progress {
+    /// Whether the proxy has begun to answer.
+    pub(in crate::egress) fn begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Asks for a tunnel over a connection to the proxy and gives the connection back as the tunnel, with every byte that
-/// came behind the head of the answer still in it. It waits for as long as the proxy takes: the caller sets the limit.
+/// came behind the head of the answer still in it. It waits for as long as the proxy takes: the caller sets the limit, and
+/// learns from `progress` how far it came.
 ///
 /// # Errors
 /// When the proxy does not answer 2xx.
-pub(in crate::egress) async fn open<S>(mut stream: S, proxy: &Proxy, target: &Origin) -> Result<S, Refused>
+pub(in crate::egress) async fn open<S>(
+    mut stream: S,
+    proxy: &Proxy,
+    target: &Origin,
+    progress: &Progress,
+) -> Result<S, Refused>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -57,7 +79,7 @@ where
     let request = request(authorization.as_ref(), target);
     stream.write_all(&request).await.map_err(Refused::Io)?;
     stream.flush().await.map_err(Refused::Io)?;
-    let answer = head::read(&mut stream, &Echo::in_values(&authorization)).await?;
+    let answer = head::read(&mut stream, &Echo::in_values(&authorization), progress).await?;
     if answer.status.is_success() {
         // A length or a coding that it may announce means nothing here (RFC 9110, section 9.3.6).
         return Ok(stream);

@@ -141,6 +141,21 @@ async fn a_proxy_that_stalls_and_one_that_is_no_proxy_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_answers_slowly_is_told_from_one_that_does_not_answer() {
+    let cases = [
+        (Answer::Stall, "took the request and did not answer"),
+        (Answer::Drip, "began to answer and did not finish"),
+    ];
+    for (answer, words) in cases {
+        let proxy = FakeProxy::start(answer).await;
+        let egress = limited(&Ca::new("customer"), &proxy.url(""), Duration::from_millis(200));
+        let error = connector(&egress, "https://git.corp.example").connect().await.unwrap_err();
+        assert!(error.advice().remedy.contains(words), "{error}");
+        assert_eq!(error.advice().section, "proxy-stalled");
+    }
+}
+
+#[tokio::test]
 async fn a_dead_proxy_is_told_as_the_proxy_and_not_as_the_host() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -212,6 +227,8 @@ enum Answer {
     Tunnel(u16),
     Refuse(String),
     Stall,
+    /// It begins to answer, and stalls then.
+    Drip,
     /// It answers a plain request itself.
     Forward,
 }
@@ -270,6 +287,10 @@ where
         }
         Answer::Refuse(text) => {
             let _peer_gone = stream.write_all(text.as_bytes()).await;
+        }
+        Answer::Drip => {
+            let _peer_gone = stream.write_all(b"HTTP/1.1 200").await;
+            let _peer_gone = stream.read_to_end(&mut Vec::new()).await;
         }
         Answer::Stall => {
             let _peer_gone = stream.read_to_end(&mut Vec::new()).await;

@@ -5,7 +5,7 @@ use std::io;
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::{Refused, schemes};
+use super::{Progress, Refused, schemes};
 use crate::ops::Echo;
 
 /// What an answer says in its head.
@@ -18,10 +18,14 @@ pub(super) struct Head {
 
 /// Reads heads until one is final; interim ones (1xx) are skipped, and count towards the limit. Words that give the
 /// credentials back are left out.
-pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S, sent: &Echo) -> Result<Head, Refused> {
+pub(super) async fn read<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    sent: &Echo,
+    progress: &Progress,
+) -> Result<Head, Refused> {
     let mut left = LONGEST;
     loop {
-        let bytes = one(stream, &mut left).await?;
+        let bytes = one(stream, &mut left, progress).await?;
         let head = parse(&bytes, sent)?;
         if !head.status.is_informational() {
             return Ok(head);
@@ -33,7 +37,11 @@ pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S, sent: &Echo) -> R
 ///
 /// A byte at a time: what is behind the head belongs to the tunnel, and a stream cannot take bytes back. That is some
 /// hundred small reads once for each connection.
-async fn one<S: AsyncRead + Unpin>(stream: &mut S, left: &mut usize) -> Result<Vec<u8>, Refused> {
+async fn one<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    left: &mut usize,
+    progress: &Progress,
+) -> Result<Vec<u8>, Refused> {
     let mut head = Vec::with_capacity(256);
     while !complete(&head) {
         *left = left.checked_sub(1).ok_or(Refused::TooLong)?;
@@ -43,6 +51,7 @@ async fn one<S: AsyncRead + Unpin>(stream: &mut S, left: &mut usize) -> Result<V
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Refused::Closed),
             Err(error) => return Err(Refused::Io(error)),
         }
+        progress.note();
         // At once, since what speaks something else (a TLS alert, a banner of SSH) will send no empty line.
         let known = head.len().min(START.len());
         if head[..known] != START[..known] {

@@ -97,7 +97,9 @@ async fn what_is_not_http_is_told_at_its_first_odd_byte() {
     for answer in answers {
         let (ours, mut theirs) = duplex(64 * 1024);
         theirs.write_all(answer).await.unwrap();
-        let result = open(ours, &"proxy.corp:3128".parse().unwrap(), &TARGET.parse().unwrap()).await;
+        let result =
+            open(ours, &"proxy.corp:3128".parse().unwrap(), &TARGET.parse().unwrap(), &Progress::default())
+                .await;
         assert!(matches!(result, Err(Refused::NotHttp)), "{result:?}");
     }
 }
@@ -137,7 +139,8 @@ async fn a_proxy_that_hangs_up_is_told_from_one_that_refuses() {
     }
     let (ours, theirs) = duplex(1024);
     drop(theirs);
-    let result = open(ours, &"proxy.corp".parse().unwrap(), &TARGET.parse().unwrap()).await;
+    let result =
+        open(ours, &"proxy.corp".parse().unwrap(), &TARGET.parse().unwrap(), &Progress::default()).await;
     let Err(Refused::Io(error)) = result else { panic!("{result:?}") };
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
@@ -155,7 +158,10 @@ async fn a_head_that_comes_byte_by_byte_is_read() {
         drop(theirs);
     };
     let our_side = async {
-        let mut tunnel = open(ours, &"proxy.corp".parse().unwrap(), &TARGET.parse().unwrap()).await.unwrap();
+        let mut tunnel =
+            open(ours, &"proxy.corp".parse().unwrap(), &TARGET.parse().unwrap(), &Progress::default())
+                .await
+                .unwrap();
         let mut rest = String::new();
         tunnel.read_to_string(&mut rest).await.unwrap();
         rest
@@ -184,7 +190,7 @@ async fn ask(proxy: &str, target: &str, answer: &[u8]) -> (String, Result<Duplex
     let (ours, mut theirs) = duplex(64 * 1024);
     theirs.write_all(answer).await.unwrap();
     theirs.shutdown().await.unwrap();
-    let result = open(ours, &proxy.parse().unwrap(), &target.parse().unwrap()).await;
+    let result = open(ours, &proxy.parse().unwrap(), &target.parse().unwrap(), &Progress::default()).await;
     let mut asked = vec![0; 4096];
     let length = theirs.read(&mut asked).await.unwrap();
     asked.truncate(length);
