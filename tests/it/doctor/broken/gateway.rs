@@ -109,7 +109,7 @@ async fn a_load_balancer_without_http2() {
         leg: GATEWAY,
         check: "alpn",
         section: "no-http2",
-        cause: &["does not speak HTTP/2", "issued by: CN=Internal root", "a load balancer without h2"],
+        cause: &["does not speak HTTP/2", "issued by", "Internal root", "a load balancer without h2"],
         remedy: "HTTP/2",
     }
     .of(&visit)
