@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use rustls::server::WebPkiClientVerifier;
@@ -78,7 +79,18 @@ impl Ca {
 
     /// An authority below this one.
     pub(crate) fn intermediate(&self, name: &str) -> Self {
-        let (params, key) = (authority(name), KeyPair::generate().unwrap());
+        self.below(authority(name))
+    }
+
+    /// One that ends in so many days.
+    pub(crate) fn intermediate_for(&self, name: &str, days: u64) -> Self {
+        let mut params = authority(name);
+        params.not_after = (SystemTime::now() + Duration::from_secs(days * 24 * 60 * 60)).into();
+        self.below(params)
+    }
+
+    fn below(&self, params: CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Self { issuer: Issuer::new(params, key), certificate }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use rustls::ProtocolVersion;
 
 use super::stream::Protocol;
-use super::walk::{Found, Step, Walk};
+use super::walk::{Found, Session, Step, Walk};
 use super::{Certificate, Connector, Error, Hop, Way};
 use crate::ops::{Advice, Check};
 
@@ -73,7 +73,7 @@ fn passed(step: &Step, connector: &Connector) -> Check {
             Check::passed(name, "connected").detail(peer)
         }
         Found::Tunnel => Check::passed(name, "the proxy opened a tunnel"),
-        Found::Session { version, leaf } => session(name, *version, leaf.as_ref()),
+        Found::Session(found) => session(name, found),
         Found::Protocol(protocol) => Check::passed(name, http(*protocol)),
     };
     let trusted = if step.hop == Hop::Tls { connector.egress.trusted() } else { String::new() };
@@ -82,28 +82,44 @@ fn passed(step: &Step, connector: &Connector) -> Check {
     check.detail(detail).took(step.took)
 }
 
-fn session(name: &'static str, version: Option<ProtocolVersion>, leaf: Option<&Certificate>) -> Check {
-    let version = match version {
+fn session(name: &'static str, session: &Session) -> Check {
+    let version = match session.version {
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
         Some(_) | None => "TLS",
     };
-    let Some(leaf) = leaf else { return Check::passed(name, version) };
-    let days = leaf.days_left(SystemTime::now());
+    let Some(leaf) = &session.leaf else { return Check::passed(name, version) };
+    let now = SystemTime::now();
+    let days = leaf.days_left(now);
     let found = format!("{version}, certificate of {} for {days} more days", leaf.subject);
-    let check = match days {
-        SOON.. => Check::passed(name, found),
-        _ => Check::warned(
-            name,
-            found,
-            Advice::new(
-                format!("the certificate of {} expires in {days} days", leaf.subject),
-                "have it renewed in time",
-                "certificate-expired",
-            ),
-        ),
+    let check = match &session.sooner {
+        Some(above) if above.days_left(now) < SOON => {
+            let found = format!("{found}, and that of {} {}", above.subject, ends(above.days_left(now)));
+            Check::warned(
+                name,
+                found,
+                ending(&format!("the intermediate certificate of {}", above.subject), above, now),
+            )
+        }
+        _ if days < SOON => {
+            Check::warned(name, found, ending(&format!("the certificate of {}", leaf.subject), leaf, now))
+        }
+        _ => Check::passed(name, found),
     };
     check.detail(format!("issued by {}", leaf.issuer))
+}
+
+fn ending(what: &str, certificate: &Certificate, now: SystemTime) -> Advice {
+    let ends = ends(certificate.days_left(now));
+    Advice::new(format!("{what} {ends}"), "have it renewed in time", "certificate-expired")
+}
+
+/// An intermediate that has expired may be there in vain, beside another way to an authority that is trusted.
+fn ends(days: i64) -> String {
+    match days {
+        ..0 => "has expired".to_owned(),
+        _ => format!("expires in {days} days"),
+    }
 }
 
 fn broken(error: &Error, walk: &Walk<'_>) -> Check {

@@ -27,6 +27,40 @@ async fn a_server_of_the_customers_ca_is_reached_over_http2() {
 }
 
 #[tokio::test]
+async fn an_intermediate_that_ends_before_the_servers_own_is_named() {
+    let ca = Ca::new("customer");
+    for (days, warned) in [(10, true), (100, false)] {
+        let below = ca.intermediate_for("Issuing Authority", days);
+        let leaf = below.issue("localhost");
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        std::fs::write(&certificate, leaf.pem() + &below.pem() + &ca.pem()).unwrap();
+        std::fs::write(&key, leaf.key_pem()).unwrap();
+        let tls = ServerTls::new(&certificate, &key, &[b"h2"], &Tasks::new()).unwrap();
+        let server = Server::raw(move |tcp| {
+            let tls = tls.clone();
+            async move {
+                let Ok(mut tls) = tls.acceptor().accept(tcp).await else { return };
+                let _peer_gone = tls.read_to_end(&mut Vec::new()).await;
+            }
+        });
+        let (server, egress) = (server.await, egress(&ca));
+        let (checks, outcome) = egress.connector(server.origin(), Alpn::Http2Only).probe().await;
+        outcome.unwrap();
+        let cause = checks[3].advice().map(|advice| advice.cause.clone()).unwrap_or_default();
+        assert_eq!(
+            cause.contains("intermediate certificate of CN=Issuing Authority expires in"),
+            warned,
+            "{checks:?}"
+        );
+        let (whose, end) = egress.expiries().all().remove(0);
+        assert_eq!(whose, server.origin().to_string());
+        let left = end.duration_since(std::time::SystemTime::now()).unwrap();
+        assert!(left < Duration::from_secs(days * 24 * 60 * 60), "the chain's soonest: {left:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_is_reached_by_a_certificate_for_it() {
     let ca = Ca::new("customer");
     let server = Server::start(&ca.issue("127.0.0.1"), &[b"h2"]).await;

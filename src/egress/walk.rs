@@ -46,10 +46,19 @@ pub(super) enum Found {
     Peer(Option<SocketAddr>),
     /// The proxy's consent.
     Tunnel,
-    /// A safe connection, and the certificate that was accepted.
-    Session { version: Option<ProtocolVersion>, leaf: Option<Certificate> },
+    /// A safe connection.
+    Session(Box<Session>),
     /// The version of HTTP.
     Protocol(Protocol),
+}
+
+/// A safe connection, and what was accepted.
+pub(super) struct Session {
+    pub(super) version: Option<ProtocolVersion>,
+    /// The server's own certificate.
+    pub(super) leaf: Option<Certificate>,
+    /// Another of those that it sent, where that one ends before its own.
+    pub(super) sooner: Option<Certificate>,
 }
 
 type Io = Box<dyn Transport>;
@@ -227,12 +236,12 @@ impl<'a> Walk<'a> {
         let outcome = self.budget.within(hop, handshake).await?;
         if let Ok(tls) = &outcome {
             let (_, session) = tls.get_ref();
-            let version = session.protocol_version();
-            let leaf = session.peer_certificates().and_then(|chain| Certificate::read(chain.first()?));
-            if let Some(leaf) = &leaf {
-                self.connector.egress.expiries().saw(&with.to_string(), leaf);
+            let session =
+                Session::of(session.protocol_version(), session.peer_certificates().unwrap_or_default());
+            if let Some(soonest) = session.sooner.as_ref().or(session.leaf.as_ref()) {
+                self.connector.egress.expiries().saw(&with.to_string(), soonest);
             }
-            self.done(hop, begun, Found::Session { version, leaf });
+            self.done(hop, begun, Found::Session(Box::new(session)));
         }
         Ok(outcome)
     }
@@ -290,3 +299,17 @@ impl<'a> Walk<'a> {
         &self.connector.origin
     }
 }
+
+impl Session {
+    /// Of those that were sent along, a root does not count: nobody looks at when it ends (RFC 5280, section 6.1).
+    fn of(version: Option<ProtocolVersion>, chain: &[CertificateDer<'_>]) -> Self {
+        let mut chain = chain.iter().take(MOST_OF_A_CHAIN).filter_map(Certificate::read);
+        let leaf = chain.next();
+        let soonest = chain.filter(|it| !it.self_signed).min_by_key(|it| it.not_after);
+        let sooner = soonest.filter(|it| leaf.as_ref().is_some_and(|leaf| it.not_after < leaf.not_after));
+        Self { version, leaf, sooner }
+    }
+}
+
+/// A chain has two or three; a server may send as many as it likes.
+const MOST_OF_A_CHAIN: usize = 10;

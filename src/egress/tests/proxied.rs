@@ -72,7 +72,8 @@ async fn a_plain_proxy_with_an_https_url_is_told_by_its_url() {
         let _peer_gone = tcp.write_all(answers.as_bytes()).await;
         let _peer_gone = tcp.read_to_end(&mut Vec::new()).await;
     });
-    let egress = through(&Ca::new("customer"), &proxy.await.origin().to_string(), "");
+    let proxy = proxy.await;
+    let egress = through(&Ca::new("customer"), &proxy.origin().to_string(), "");
     let error = connector(&egress, "https://git.corp.example").connect().await.unwrap_err();
     assert!(matches!(error, Error::ProxyTls { fault: TlsFault::NotTls, .. }), "{error:?}");
     let advice = error.advice();
