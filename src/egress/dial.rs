@@ -112,6 +112,11 @@ impl Attempts {
         let silent = |(_, error): &(SocketAddr, io::Error)| error.kind() == io::ErrorKind::TimedOut;
         !self.0.is_empty() && self.0.iter().all(silent)
     }
+
+    /// How each address failed, without the addresses.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = io::ErrorKind> {
+        self.0.iter().map(|(_, error)| error.kind())
+    }
 }
 
 impl fmt::Display for Attempts {

@@ -1,6 +1,7 @@
 //! What can go wrong on the way out, by hop.
 
 mod advice;
+mod found;
 mod tls;
 
 use std::fmt;

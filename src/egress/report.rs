@@ -126,7 +126,7 @@ fn broken(error: &Error, walk: &Walk<'_>) -> Check {
     let spent: Duration = walk.steps.iter().map(|step| step.took).sum();
     let advice = error.advice();
     let took = walk.took().saturating_sub(spent);
-    Check::failed(name_of(error.hop()), "failed", advice).detail(error.detail()).took(took)
+    Check::failed(name_of(error.hop()), error.found(), advice).detail(error.detail()).took(took)
 }
 
 fn http(protocol: Protocol) -> &'static str {

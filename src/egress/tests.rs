@@ -130,6 +130,7 @@ async fn a_server_that_refuses_http2_by_alert_is_the_same() {
     );
     let told: Vec<_> = checks.iter().map(|check| format!("{} {}", check.name, check.outcome)).collect();
     assert_eq!(told, ["proxy passed", "dns passed", "tcp passed", "tls passed", "alpn failed"]);
+    assert_eq!(checks[4].found, "no HTTP/2");
     assert!(checks[3].detail.contains("issued by CN=customer"), "{:?}", checks[3]);
 }
 
@@ -137,10 +138,14 @@ async fn a_server_that_refuses_http2_by_alert_is_the_same() {
 async fn a_certificate_behind_the_alert_is_the_first_to_be_told() {
     let ca = Ca::new("customer");
     let cases = [
-        (ca.issue_expired("localhost"), Kind::Expired),
-        (Ca::new("stranger").issue("localhost"), Kind::UnknownIssuerOrMissingIntermediate),
+        (ca.issue_expired("localhost"), Kind::Expired, "certificate refused: expired"),
+        (
+            Ca::new("stranger").issue("localhost"),
+            Kind::UnknownIssuerOrMissingIntermediate,
+            "certificate refused: unknown authority",
+        ),
     ];
-    for (identity, kind) in cases {
+    for (identity, kind, found) in cases {
         let server = Server::start(&identity, &[b"http/1.1"]).await;
         let connector = egress(&ca).connector(server.origin(), Alpn::Http2Only);
         let (checks, outcome) = connector.probe().await;
@@ -151,6 +156,7 @@ async fn a_certificate_behind_the_alert_is_the_first_to_be_told() {
         );
         let told: Vec<_> = checks.iter().map(|check| format!("{} {}", check.name, check.outcome)).collect();
         assert_eq!(told, ["proxy passed", "dns passed", "tcp passed", "tls failed", "alpn skipped"]);
+        assert_eq!(checks[3].found, found);
     }
 }
 

@@ -174,6 +174,27 @@ async fn a_dead_proxy_is_told_as_the_proxy_and_not_as_the_host() {
         "alpn skipped",
     ];
     assert_eq!(told, expected);
+    assert_eq!(checks[2].found, "refused");
+}
+
+#[tokio::test]
+async fn what_a_proxy_did_is_found_in_a_few_words() {
+    let refusal = |line: &str| Answer::Refuse(format!("{line}\r\nContent-Length: 0\r\n\r\n"));
+    let cases = [
+        (refusal("HTTP/1.1 407 Proxy Authentication Required"), "407 Proxy Authentication Required"),
+        (refusal("HTTP/1.1 403"), "403"),
+        (refusal("SSH-2.0-OpenSSH"), "what it answered to CONNECT is not HTTP/1"),
+        (Answer::Stall, "no answer within 0.2 s"),
+        (Answer::Drip, "no whole answer within 0.2 s"),
+    ];
+    for (answer, found) in cases {
+        let proxy = FakeProxy::start(answer).await;
+        let egress = limited(&Ca::new("customer"), &proxy.url(""), Duration::from_millis(200));
+        let (checks, _) = connector(&egress, "https://git.corp.example").probe().await;
+        let told: Vec<_> =
+            checks.iter().filter(|check| check.is_failed()).map(|it| it.found.as_str()).collect();
+        assert_eq!(told, [found]);
+    }
 }
 
 #[tokio::test]
