@@ -38,7 +38,7 @@ pub async fn examine(config: &Config, tasks: &Tasks) -> Report {
     let start = Instant::now();
     let deadline = start + BUDGET;
     let opened = Opened(tasks.group());
-    let ways = match Ways::open(config, PATIENCE, &opened.0) {
+    let ways = match Ways::open(config, patience(config.patience), &opened.0) {
         Ok(ways) => ways,
         Err(error) => return settings::bad_files(&error),
     };
@@ -80,8 +80,14 @@ fn unfinished(name: &'static str, section: &'static str, took: Duration) -> Chec
     Check::failed(name, "not finished", advice).took(took)
 }
 
-/// Less than the agent itself has, so that a hop that hangs is named well within the budget.
-const PATIENCE: Patience = Patience { hop: Duration::from_secs(4), whole: Duration::from_secs(9) };
+/// As much as the agent itself has, so that what works is not told as broken, but no more than lets a hop that hangs be
+/// named within the budget.
+fn patience(own: Patience) -> Patience {
+    Patience { hop: own.hop.min(MOST.hop), whole: own.whole.min(MOST.whole) }
+}
+
+/// What [`BUDGET`] has room for, with a moment for what comes after a slow way.
+const MOST: Patience = Patience { hop: Duration::from_secs(10), whole: Duration::from_secs(12) };
 
 #[cfg(test)]
 mod tests {
@@ -96,6 +102,19 @@ mod tests {
             [("attach", "passed"), ("transfer", "failed"), ("round-trip", "skipped"), ("clock", "skipped")];
         assert_eq!(seen, expected.map(|(name, outcome)| (name, outcome.to_owned())));
         assert_eq!(checks[2].found, "not tried: transfer failed");
+    }
+
+    #[test]
+    fn a_hop_has_the_time_that_the_agent_gives_it_within_the_budget() {
+        let told = |hop, whole| {
+            let own = Patience { hop: Duration::from_secs(hop), whole: Duration::from_secs(whole) };
+            let Patience { hop, whole } = patience(own);
+            (hop.as_secs(), whole.as_secs())
+        };
+        assert_eq!(told(10, 20), (10, 12), "the defaults");
+        assert_eq!(told(2, 5), (2, 5));
+        assert_eq!(told(25, 25), (10, 12));
+        assert!(MOST.whole < BUDGET);
     }
 
     #[test]

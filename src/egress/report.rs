@@ -7,7 +7,7 @@ use rustls::ProtocolVersion;
 use super::stream::Protocol;
 use super::walk::{Found, Session, Step, Walk};
 use super::{Certificate, Connector, Error, Hop, Way};
-use crate::ops::{Advice, Check};
+use crate::ops::{Advice, Check, Outcome};
 
 /// One check for the way, one for each hop that was walked or failed, and one for each that was not tried.
 pub(super) fn checks(connector: &Connector, walk: &Walk<'_>, failed: Option<&Error>) -> Vec<Check> {
@@ -79,7 +79,25 @@ fn passed(step: &Step, connector: &Connector) -> Check {
     let trusted = if step.hop == Hop::Tls { connector.egress.trusted() } else { String::new() };
     let detail = [check.detail.clone(), trusted].into_iter().filter(|text| !text.is_empty());
     let detail = detail.collect::<Vec<_>>().join("; ");
-    check.detail(detail).took(step.took)
+    slow(check.detail(detail).took(step.took), step.hop)
+}
+
+/// A hop that succeeded late is near its limit: the next time it may fail.
+fn slow(check: Check, hop: Hop) -> Check {
+    if check.outcome != Outcome::Passed || check.took <= SLOW {
+        return check;
+    }
+    let cause = format!("`{}` was through only after {:.1} s", check.name, check.took.as_secs_f64());
+    let (remedy, section) = match hop {
+        Hop::ProxyTunnel => {
+            ("look at the proxy's log and load; egress.hop_timeout is how long it may take", "proxy-stalled")
+        }
+        Hop::Resolve | Hop::ProxyResolve => ("check the DNS of the agent's host", "dns"),
+        Hop::Check | Hop::ProxyConnect | Hop::ProxyTls | Hop::Connect | Hop::Tls | Hop::Alpn => {
+            ("look for a slow or lossy link; egress.hop_timeout is how long a hop may take", "slow-link")
+        }
+    };
+    Check { outcome: Outcome::Warned(Advice::new(cause, remedy, section)), ..check }
 }
 
 fn session(name: &'static str, session: &Session) -> Check {
@@ -150,5 +168,28 @@ fn name_of(hop: Hop) -> &'static str {
     }
 }
 
+/// A sound hop takes milliseconds, and around the world half a second.
+const SLOW: Duration = Duration::from_secs(3);
 /// From so many days before its end a certificate is a warning.
 const SOON: i64 = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hop_that_was_late_is_a_warning_and_one_with_another_keeps_it() {
+        let tunnel = |took| {
+            slow(Check::passed("tunnel", "opened").took(Duration::from_millis(took)), Hop::ProxyTunnel)
+        };
+        assert_eq!(tunnel(3000).outcome, Outcome::Passed);
+        let late = tunnel(6040);
+        let advice = late.advice().unwrap();
+        assert_eq!(late.outcome.to_string(), "warned");
+        assert_eq!(advice.cause, "`tunnel` was through only after 6.0 s");
+        assert_eq!(advice.section, "proxy-stalled");
+        let own = Advice::new("it expires in 3 days", "have it renewed", "certificate-expired");
+        let warned = Check::warned("tls", "TLS", own.clone()).took(Duration::from_secs(9));
+        assert_eq!(slow(warned, Hop::Tls).advice(), Some(&own));
+    }
+}

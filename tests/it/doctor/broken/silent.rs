@@ -27,7 +27,7 @@ async fn a_gateway_that_accepts_and_answers_nothing() {
         leg: GATEWAY,
         check: "tls",
         section: "tls",
-        cause: &["took longer than 4.0s", "stuck at: TLS"],
+        cause: &["took longer than 10.0s", "stuck at: TLS"],
         remedy: "firewall",
     }
     .of(&Visit::new().await.set("GATEWAY_URL", &hole.url("https", "localhost")))
@@ -42,7 +42,7 @@ async fn a_bitbucket_that_accepts_and_answers_nothing() {
         leg: BITBUCKET,
         check: "tls",
         section: "tls",
-        cause: &["took longer than 4.0s", "stuck at: TLS"],
+        cause: &["took longer than 10.0s", "stuck at: TLS"],
         remedy: "firewall",
     }
     .of(&Visit::new().await.bitbucket_at(&hole.url("https", "localhost")))
