@@ -6,6 +6,7 @@ mod explain;
 mod health;
 mod run;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::future::Future;
 use std::io;
@@ -20,7 +21,10 @@ use exit::Exit;
 
 /// Does what the command line says.
 pub(crate) fn main() -> Exit {
-    let matches = command().get_matches();
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return misunderstood(&error),
+    };
     match matches.subcommand() {
         Some(("run", flags)) => run::run(flags),
         Some(("health", flags)) => health::health(flags),
@@ -32,6 +36,29 @@ pub(crate) fn main() -> Exit {
         // clap has let nothing else through.
         Some(_) | None => Exit::Failed,
     }
+}
+
+/// Says what clap says, but for passwords of URLs: it repeats what it does not expect.
+fn misunderstood(error: &clap::Error) -> Exit {
+    let told = without_passwords(&error.render().to_string(), std::env::args_os());
+    if error.use_stderr() {
+        say(&mut io::stderr(), told.trim_end());
+        Exit::Usage
+    } else {
+        say(&mut io::stdout(), told.trim_end());
+        Exit::Done
+    }
+}
+
+/// Blanks what stands before the last `@` of an argument, and behind the `?` or `#` of a URL.
+fn without_passwords(text: &str, args: impl Iterator<Item = OsString>) -> String {
+    args.fold(text.to_owned(), |text, arg| {
+        let arg = arg.to_string_lossy();
+        let rest = arg.split_once("://").map_or(&*arg, |(_, rest)| rest);
+        let user = rest.rsplit_once('@').map_or("", |(user, _)| user);
+        let query = rest[user.len()..].split_once(['?', '#']).map_or("", |(_, query)| query);
+        [user, query].iter().filter(|part| !part.is_empty()).fold(text, |text, part| text.replace(part, "…"))
+    })
 }
 
 fn command() -> Command {
@@ -123,3 +150,23 @@ const QUESTION: &str = "question";
 const JSON: &str = "json";
 const URL: &str = "url";
 const FILTER: &str = "log.filter";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_of_an_argument_is_repeated() {
+        for arg in [
+            "https://u:c4nary@h/x",
+            "u:c4nary@h",
+            "--x=http://u:c4 nary@c4nary@h",
+            "https://h/?t=c4nary#c4nary",
+        ] {
+            let told =
+                without_passwords(&format!("unexpected argument '{arg}' found"), [arg.into()].into_iter());
+            assert!(!told.contains("nary") && told.contains("unexpected argument '"), "{told}");
+        }
+        assert_eq!(without_passwords("a plain 'word'", ["word".into()].into_iter()), "a plain 'word'");
+    }
+}

@@ -23,6 +23,7 @@ pub mod probe;
 mod serve;
 pub mod wire;
 
+pub use alive::SILENT;
 pub use answer::Problem;
 pub use channel::{Channel, channel};
 pub use options::Options;

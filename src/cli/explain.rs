@@ -39,14 +39,15 @@ pub(super) fn explain(flags: &ArgMatches) -> Exit {
     ];
     for (leg, key, own) in legs {
         let (proxies, keys) = match own {
-            Some(own) => (own, &[key][..]),
-            None => (&settings.common, ProxySettings::COMMON),
+            Some(own) => (own, vec![key]),
+            None => (&settings.common, ProxySettings::common(origin.scheme()).to_vec()),
         };
-        let Route { way, because } = proxies.route(&origin);
+        let Route { way, because, by_settings } = proxies.route(&origin);
         say(&mut out, &format!("  {leg:<10} {}: {because}", in_words(&way)));
-        for (key, from) in
-            keys.iter().map(|key| (key, layers.came_from(key))).filter(|(_, from)| from != UNSET)
-        {
+        let keys = if by_settings { keys } else { Vec::new() };
+        // Where the first is not set, the exceptions from it have no part in it.
+        let told = keys.iter().map(|key| (key, layers.came_from(key))).take_while(|(_, from)| from != UNSET);
+        for (key, from) in told {
             say(&mut out, &format!("  {:<10} {key} comes from {from}", ""));
         }
     }

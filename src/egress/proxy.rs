@@ -26,6 +26,8 @@ pub struct Route {
     pub way: Way,
     /// One sentence, without its full stop, that names the entry of NO_PROXY that matches, or what else decided.
     pub because: String,
+    /// Whether a setting decided, rather than that the origin is this machine.
+    pub by_settings: bool,
 }
 
 /// How an origin is reached.
@@ -39,7 +41,13 @@ pub enum Way {
 
 #[derive(Debug, Clone)]
 enum Choice {
-    ByScheme { http: Option<Proxy>, https: Option<Proxy>, except: NoProxy },
+    /// Somebody said so, which tells more than that nobody said anything.
+    Never,
+    ByScheme {
+        http: Option<Proxy>,
+        https: Option<Proxy>,
+        except: NoProxy,
+    },
     Always(Proxy),
 }
 
@@ -54,9 +62,9 @@ impl Proxies {
         Self(Choice::Always(proxy))
     }
 
-    /// No proxy for anything.
+    /// No proxy for anything: what overrides the settings of the environment.
     pub fn none() -> Self {
-        Self::default()
+        Self(Choice::Never)
     }
 
     /// Decides the way to an origin.
@@ -65,9 +73,11 @@ impl Proxies {
     /// itself. Go does the same.
     pub fn route(&self, origin: &Origin) -> Route {
         if is_this_machine(origin) {
-            return Route::direct("localhost and loopback addresses are never proxied");
+            let here = Route::direct("localhost and loopback addresses are never proxied");
+            return Route { by_settings: false, ..here };
         }
         match &self.0 {
+            Choice::Never => Route::direct("`none` is set for this leg alone, and decides"),
             Choice::Always(proxy) => {
                 Route::through(proxy, "a proxy is set for this leg alone, and NO_PROXY does not apply to it")
             }
@@ -84,11 +94,11 @@ impl Proxies {
 
 impl Route {
     fn direct(because: impl Into<String>) -> Self {
-        Self { way: Way::Direct, because: because.into() }
+        Self { way: Way::Direct, because: because.into(), by_settings: true }
     }
 
     fn through(proxy: &Proxy, because: impl Into<String>) -> Self {
-        Self { way: Way::Through(proxy.clone()), because: because.into() }
+        Self { way: Way::Through(proxy.clone()), because: because.into(), by_settings: true }
     }
 }
 
@@ -165,10 +175,12 @@ mod tests {
     #[test]
     fn without_a_proxy_everything_is_direct() {
         let only_http = Proxies::new(Some(proxy("proxy.corp")), None, NoProxy::default());
-        for proxies in [Proxies::none(), only_http] {
+        for proxies in [Proxies::default(), only_http] {
             let (way, because) = route(&proxies, "https://git.example.com");
             assert_eq!((&*way, &*because), ("direct", "no proxy is set for https"));
         }
+        let (way, because) = route(&Proxies::none(), "https://git.example.com");
+        assert_eq!((&*way, &*because), ("direct", "`none` is set for this leg alone, and decides"));
     }
 
     #[test]
@@ -218,7 +230,7 @@ mod tests {
     }
 
     fn route(proxies: &Proxies, url: &str) -> (String, String) {
-        let Route { way, because } = proxies.route(&url.parse().unwrap());
+        let Route { way, because, .. } = proxies.route(&url.parse().unwrap());
         let way = match way {
             Way::Direct => "direct".to_owned(),
             Way::Through(proxy) => proxy.to_string(),

@@ -69,6 +69,17 @@ async fn an_agents_key_opens_no_door_for_callers() {
     assert_eq!(Reason::of(&status), Some(Reason::CredentialInvalid));
 }
 
+#[tokio::test]
+async fn a_caller_at_the_agents_listener_is_told_of_the_other_one() {
+    let house = House::start().await;
+    let token = house.store.caller_token("acme", "s");
+    let agents = house.transport(house.gateway.agents_addr()).await;
+    let answer = tower::ServiceExt::oneshot(agents, request(&token)).await.expect("an answer");
+    let status = tonic::Status::from_header_map(answer.headers()).expect("a status");
+    assert_eq!(Reason::of(&status), Some(Reason::MethodUnknown));
+    assert!(status.message().contains("callers come to its other one"), "{status:?}");
+}
+
 struct House {
     gateway: Gateway,
     store: fake::Store,

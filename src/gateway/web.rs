@@ -5,11 +5,12 @@ use std::convert::Infallible;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use tonic::Code;
 use tower::ServiceExt as _;
 
 use super::phase::{Phase, Watch};
-use crate::proto::methods;
-use crate::tunnel::{self, Body};
+use crate::proto::{Fault, Reason, methods};
+use crate::tunnel::{self, Body, wire};
 
 /// Answers on the listener of agents: gRPC, and `GET /health` for probes that speak plain HTTP.
 pub(super) async fn agents(
@@ -19,6 +20,11 @@ pub(super) async fn agents(
 ) -> Result<Response<Body>, Infallible> {
     if request.uri().path() == "/health" && matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(bare(request.method(), health(phase.now())));
+    }
+    // What callers may use says so even here; who asks learns no more than what this port is for.
+    if refuse(&request).is_none() && !request.uri().path().starts_with(FOR_AGENTS) {
+        let fault = Fault::new(Code::Unimplemented, Reason::MethodUnknown, ELSEWHERE);
+        return Ok(wire::status_response(fault.into()));
     }
     callers(request, grpc).await
 }
@@ -74,6 +80,10 @@ fn text(status: StatusCode, what: &'static str) -> Response<Body> {
     answer.headers_mut().insert(header::CONTENT_TYPE, plain);
     answer
 }
+
+/// What agents call.
+pub(super) const FOR_AGENTS: &str = "/gitproxy.tunnel.v1.Tunnel/";
+const ELSEWHERE: &str = "this is the gateway's listener for agents: callers come to its other one";
 
 #[cfg(test)]
 mod tests {

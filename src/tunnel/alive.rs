@@ -8,6 +8,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+/// How the error of a silent peer begins; the text is all that HTTP/2 keeps of it.
+pub const SILENT: &str = "the peer sent nothing for";
+
 /// Wraps one end of a pipe and fails its reads with `TimedOut` once nothing has come for `silence`.
 ///
 /// Unlike a keepalive timeout it counts every byte, so data on a slow link keeps it open while a PING is stuck behind.
@@ -31,7 +34,7 @@ impl<IO> Alive<IO> {
             ready!(self.alarm.as_mut().poll(cx));
             let due = self.last_read + self.silence;
             if due <= Instant::now() {
-                let what = format!("the peer sent nothing for {:?}", self.silence);
+                let what = format!("{SILENT} {:?}", self.silence);
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, what));
             }
             self.alarm.as_mut().reset(due);

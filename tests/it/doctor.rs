@@ -168,7 +168,10 @@ async fn explain_says_the_way_of_either_leg_and_where_the_setting_came_from() {
     let lines: Vec<_> = told.out.lines().filter(|line| line.contains(": ")).collect();
     assert!(lines[0].contains("gateway") && lines[0].contains("direct"), "{}", told.all());
     assert!(told.out.contains("gateway.proxy comes from environment GATEWAY_PROXY"), "{}", told.all());
+    assert!(lines[0].contains("`none` is set for this leg alone"), "{}", told.all());
     assert!(lines[1].contains("bitbucket") && lines[1].contains("through"), "{}", told.all());
+    let told = visit.gitproxy(&["egress", "explain", "http://git.example.com"]).await;
+    assert!(!told.out.contains("https_proxy") && !told.out.contains("NO_PROXY"), "{}", told.all());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret as _;
 
-use crate::egress::{NoProxy, Proxies, Proxy};
+use crate::egress::{NoProxy, Proxies, Proxy, Scheme};
 use crate::ops::secret::{SecretFile, Source};
 use crate::ops::settings::{Layers, Problems};
 
@@ -18,12 +18,18 @@ pub struct ProxySettings {
 }
 
 impl ProxySettings {
-    /// The settings that make [`ProxySettings::common`].
-    pub const COMMON: &[&str] = &[HTTP, HTTPS, NO_PROXY];
     /// The setting that makes [`ProxySettings::gateway`].
     pub const GATEWAY: &str = "gateway.proxy";
     /// The setting that makes [`ProxySettings::bitbucket`].
     pub const BITBUCKET: &str = "bitbucket.proxy";
+
+    /// The settings that make [`ProxySettings::common`] for origins of a scheme: the proxy, and the exceptions from it.
+    pub fn common(scheme: Scheme) -> [&'static str; 2] {
+        match scheme {
+            Scheme::Http => [HTTP, NO_PROXY],
+            Scheme::Https => [HTTPS, NO_PROXY],
+        }
+    }
 
     /// Reads them out of the layers; none of the settings is required. What is bad is told without its value, which may
     /// have a password in it.
@@ -65,7 +71,7 @@ fn own(
 ) -> Option<Option<Proxies>> {
     let Some(text) = layers.secret(key) else { return Some(None) };
     Some(Some(match text.expose_secret().trim() {
-        "none" => Proxies::none(),
+        none if none.eq_ignore_ascii_case(NONE) => Proxies::none(),
         url => Proxies::always(parse(layers, key, url, credentials, problems)?),
     }))
 }
@@ -77,6 +83,14 @@ fn parse(
     credentials: Option<&Source>,
     problems: &mut Problems,
 ) -> Option<Proxy> {
+    if let Some(word) = NO_HOSTS.iter().find(|word| word.eq_ignore_ascii_case(text.trim())) {
+        let what = match key {
+            HTTP | HTTPS => format!("is `{word}`, which is no proxy: leave it unset where there is none"),
+            _ => format!("is `{word}`, which is no proxy: the word for none is `{NONE}`"),
+        };
+        problems.push(layers.problem(key, &what));
+        return None;
+    }
     let parsed: Result<Proxy, _> = text.parse();
     let proxy = parsed.map_err(|why| problems.push(layers.problem(key, &why.to_string()))).ok()?;
     let proxy = match credentials {
@@ -97,4 +111,8 @@ fn except(layers: &Layers, problems: &mut Problems) -> Option<NoProxy> {
 const HTTP: &str = "proxy.http";
 const HTTPS: &str = "proxy.https";
 const NO_PROXY: &str = "proxy.no_proxy";
+/// Of a leg's own setting, in any case of letters: no proxy.
+const NONE: &str = "none";
+/// What people write for no proxy; as a host it would be one on port 80, which nobody has.
+const NO_HOSTS: &[&str] = &[NONE, "no", "off", "false", "direct", "disabled", "null", "true"];
 const CREDENTIALS_FILE: &str = "proxy.credentials_file";

@@ -7,6 +7,7 @@ use secrecy::ExposeSecret as _;
 use super::*;
 use crate::agent::settings::TABLE;
 use crate::bitbucket::Credential;
+use crate::egress::Way;
 use crate::egress::fixture::{Ca, Files};
 use crate::ops::Key;
 use crate::ops::settings::args;
@@ -76,6 +77,26 @@ fn a_missing_key_and_a_missing_url_are_required() {
     assert_eq!(told.len(), 2, "{told:#?}");
     assert!(told[0].starts_with("gateway.url (not set): is required"), "{told:#?}");
     assert!(told[1].contains("ACCESS_KEY"), "{told:#?}");
+}
+
+#[test]
+fn the_word_none_is_never_taken_for_a_host() {
+    let proxy = ("HTTPS_PROXY", "http://proxy.example.com:3128");
+    for none in ["none", "None", "NONE", " none "] {
+        let key = key();
+        let env = [GATEWAY, ("ACCESS_KEY", &key), proxy, ("GATEWAY_PROXY", none)];
+        let config = read("", &env, &[]).expect("usable");
+        let route = config.gateway_proxies.expect("an override").route(config.gateway.origin());
+        assert!(matches!(route.way, Way::Direct), "{none}: {route:?}");
+    }
+    for (name, word, remedy) in [
+        ("HTTPS_PROXY", "None", "is `none`, which is no proxy: leave it unset"),
+        ("HTTP_PROXY", "direct", "is `direct`, which is no proxy: leave it unset"),
+        ("GATEWAY_PROXY", "OFF", "is `off`, which is no proxy: the word for none is `none`"),
+    ] {
+        let told = lines(read("", &[GATEWAY, ("ACCESS_KEY", &key()), (name, word)], &[]));
+        assert!(told.len() == 1 && told[0].contains(remedy), "{told:#?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{Leg, Part, Report, examine};
+use super::{Leg, Part, Report, Verdict, examine};
 use crate::agent::Config;
 use crate::agent::instances::Doctor;
 use crate::ops::Tasks;
@@ -42,14 +42,17 @@ impl Shared {
     }
 }
 
-/// The legs that lead somewhere: that the settings are usable shows in that there is an answer.
+/// The legs that lead somewhere, and the settings where they are not usable any more, since there is no other leg then.
+/// That they are usable needs no leg.
 fn response(report: &Report) -> DiagnoseResponse {
     DiagnoseResponse { legs: report.legs.iter().filter_map(leg).collect() }
 }
 
 fn leg(leg: &Leg) -> Option<pb::Leg> {
     let (kind, name) = match &leg.part {
-        Part::Settings | Part::Held => return None,
+        Part::Held => return None,
+        Part::Settings if leg.verdict() <= Verdict::Passed => return None,
+        Part::Settings => (LegKind::Settings, "settings"),
         Part::Gateway => (LegKind::Gateway, "gateway"),
         Part::Bitbucket(name) => (LegKind::Bitbucket, name.as_str()),
     };
@@ -70,7 +73,10 @@ mod tests {
     use tokio::time::{advance, sleep};
 
     use super::super::report::tests::{failed, report};
+    use super::super::settings;
     use super::*;
+    use crate::agent::Error;
+    use crate::egress::TrustError;
     use crate::ops::Check;
 
     #[tokio::test(start_paused = true)]
@@ -104,5 +110,18 @@ mod tests {
         assert_eq!(seen, [("gateway", LegKind::Gateway), ("main", LegKind::Bitbucket)]);
         let shown = format!("{sent:?}");
         assert!(shown.contains("it broke") && !shown.contains("10.1.2.3"), "{shown}");
+    }
+
+    #[test]
+    fn a_file_that_went_bad_is_a_leg_of_its_own_and_its_path_stays_here() {
+        let unreadable = TrustError::Source {
+            name: "/etc/secret-place/ca.crt".to_owned(),
+            what: "has no certificate".to_owned(),
+        };
+        let sent = response(&settings::bad_files(&Error::from(unreadable)));
+        assert_eq!(sent.legs.len(), 1, "{sent:?}");
+        assert_eq!((sent.legs[0].name.as_str(), sent.legs[0].kind()), ("settings", LegKind::Settings));
+        let shown = format!("{sent:?}");
+        assert!(shown.contains("cannot be used any more") && !shown.contains("secret-place"), "{shown}");
     }
 }

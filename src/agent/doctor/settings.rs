@@ -15,11 +15,14 @@ pub fn unusable(problems: &Problems) -> Report {
 /// The same, for certificates that went bad between the reading of the settings and their use.
 pub(super) fn bad_files(error: &Error) -> Report {
     let advice = Advice::new(
-        format!("a file that the settings name cannot be used: {}", causes(error)),
-        "correct the file: certificates that are trusted, or a client certificate with its key",
+        "a file of certificates that the settings name cannot be used any more; an agent that runs goes on with what it \
+         read before, and would not start again",
+        "correct the file: certificates that are trusted, or a client certificate with its key; the agent's own doctor \
+         and its log name it",
         SECTION,
     );
-    report(vec![Check::failed(NAME, "certificates", advice)])
+    // The error names the file, which only the operator may see.
+    report(vec![Check::failed(NAME, "certificates", advice).detail(causes(error))])
 }
 
 /// The leg of settings that can be used.

@@ -11,7 +11,7 @@ use tonic_types::StatusExt as _;
 use crate::egress;
 use crate::ops::{Advice, backoff};
 use crate::proto::Reason;
-use crate::tunnel::{Problem, body_limit};
+use crate::tunnel::{Problem, SILENT, body_limit};
 
 /// Why a dial gave no link. None of these ends the agent.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,8 @@ pub(super) enum Verdict {
     Login,
     /// A reverse proxy takes the stream for a request body that is too large.
     BodyLimit,
+    /// It is a gateway, at the port where callers come.
+    ForCallers,
     /// What answers is not a gitproxy gateway.
     NotOurs,
     /// The gateway gave another refusal, which its message explains.
@@ -81,6 +83,8 @@ impl Failure {
         match self {
             Self::Unreachable(_) | Self::Slow(_) => Verdict::Way,
             Self::Cut(cause) if cause.contains(egress::WANTS_CERTIFICATE) => Verdict::ClientCertificate,
+            // As where the greeting is not answered in time: which of the two limits comes first is chance.
+            Self::Cut(cause) if cause.contains(SILENT) => Verdict::Way,
             Self::Cut(_) => Verdict::Cut,
             Self::Refused(status) => match Reason::of(status) {
                 // Envoy answers for its gateway in gRPC, and without our details.
@@ -90,6 +94,7 @@ impl Failure {
                 None => Verdict::NotOurs,
                 Some(Reason::CredentialInvalid | Reason::RoleMissing) => Verdict::Credential,
                 Some(Reason::ProtocolTooOld) => Verdict::Version,
+                Some(Reason::MethodUnknown) => Verdict::ForCallers,
                 // `attach::dial` found something else than Welcome.
                 Some(Reason::ProtocolError) => Verdict::NotOurs,
                 Some(Reason::Busy | Reason::Draining) => Verdict::NotNow,
@@ -121,6 +126,7 @@ impl Failure {
             | Verdict::ClientCertificate
             | Verdict::Login
             | Verdict::BodyLimit
+            | Verdict::ForCallers
             | Verdict::NotOurs
             | Verdict::Other => Wait::Backoff,
         }
@@ -137,8 +143,16 @@ impl Failure {
             Self::Unreachable(error) => error.advice(),
             Self::Slow(_) | Self::Cut(_) | Self::Refused(_) => {
                 let verdict = self.verdict();
-                Advice::new(self.to_string(), verdict.remedy(), verdict.section())
+                Advice::new(self.cause(), verdict.remedy(), verdict.section())
             }
+        }
+    }
+
+    /// A sentence for people: of an answer its own words, without the status code that the log has.
+    fn cause(&self) -> String {
+        match self {
+            Self::Refused(status) if !status.message().trim().is_empty() => status.message().to_owned(),
+            Self::Unreachable(_) | Self::Slow(_) | Self::Cut(_) | Self::Refused(_) => self.to_string(),
         }
     }
 
@@ -181,6 +195,9 @@ impl Verdict {
                 "check gateway.url, and have the login page let this host through: an agent cannot log in there"
             }
             Self::BodyLimit => body_limit::REMEDY,
+            Self::ForCallers => {
+                "check the port of gateway.url: this one is the gateway's for callers, and agents attach at another"
+            }
             Self::NotOurs => {
                 "check gateway.url: what answers there is not a gitproxy gateway, or a proxy or login page stands before it"
             }
@@ -197,7 +214,7 @@ impl Verdict {
             Self::NotNow | Self::BadGateway | Self::Other => "bad-gateway",
             Self::ClientCertificate => "client-certificate",
             Self::BodyLimit => "body-limit",
-            Self::Cut | Self::Login | Self::NotOurs => "not-grpc",
+            Self::Cut | Self::Login | Self::ForCallers | Self::NotOurs => "not-grpc",
         }
     }
 }
@@ -213,6 +230,7 @@ impl fmt::Display for Verdict {
             Self::BadGateway => "Bad Gateway: a reverse proxy does not reach the gateway",
             Self::ClientCertificate => "a client certificate is missing or refused",
             Self::BodyLimit => "a reverse proxy limits the size of a request body",
+            Self::ForCallers => "the gateway's port for callers, not for agents",
             Self::Login | Self::NotOurs => "not a gitproxy gateway",
             Self::Other => "the gateway refused",
         })
@@ -252,9 +270,10 @@ impl Outage {
 
 /// What an answer says. Ours explain themselves; of others the code may say more than the message.
 fn in_words(status: &Status) -> String {
-    match Reason::of(status) {
-        Some(_) => status.message().to_owned(),
-        None => format!("refused with {:?}: {}", status.code(), status.message()),
+    match (Reason::of(status), status.message().trim()) {
+        (Some(_), message) if !message.is_empty() => message.to_owned(),
+        (_, "") => format!("it refused without a word (gRPC status {:?})", status.code()),
+        (_, message) => format!("{message} (gRPC status {:?})", status.code()),
     }
 }
 
@@ -314,6 +333,22 @@ mod tests {
             assert_eq!((failure.verdict(), failure.wait()), (Verdict::NotOurs, Wait::Backoff), "{code:?}");
             assert!(failure.advice().remedy.contains("not a gitproxy gateway"));
         }
+    }
+
+    #[test]
+    fn a_cause_begins_with_the_words_of_the_answer() {
+        let foreign = Failure::from(Status::unavailable("the stream was cut"));
+        assert_eq!(foreign.advice().cause, "the stream was cut");
+        assert_eq!(foreign.to_string(), "the stream was cut (gRPC status Unavailable)");
+        let mute = Failure::from(Status::unavailable(""));
+        assert_eq!(mute.advice().cause, "it refused without a word (gRPC status Unavailable)");
+    }
+
+    #[test]
+    fn the_port_for_callers_is_told_from_a_bad_key() {
+        let there = refused(Code::Unimplemented, Reason::MethodUnknown);
+        assert_eq!((there.verdict(), there.advice().section), (Verdict::ForCallers, "not-grpc"));
+        assert!(there.advice().remedy.contains("gateway.url"));
     }
 
     #[test]

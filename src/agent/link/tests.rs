@@ -317,6 +317,24 @@ async fn a_server_that_wants_a_certificate_after_the_handshake_is_named_so() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_the_connection_and_is_silent_is_named_so() {
+    let tasks = Tasks::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    tasks.spawn(async move {
+        let (mut io, _) = listener.accept().await.expect("a dial");
+        while matches!(io.read(&mut [0; 1024]).await, Ok(1..)) {}
+    });
+    let (mut link, _state) = link(address, &Arc::default(), &tasks);
+    link.options.silence = Duration::from_millis(50);
+    let Err(failure) = link.dial().await else { panic!("attached") };
+    let advice = failure.advice();
+    assert_eq!((failure.verdict(), advice.section), (Verdict::Way, "slow-link"), "{failure:?}");
+    assert!(advice.cause.contains("the peer sent nothing for 50ms"), "{advice:?}");
+    tasks.cut();
+}
+
+#[tokio::test]
 async fn a_server_of_http_1_is_named_so() {
     let tasks = Tasks::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

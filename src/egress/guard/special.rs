@@ -12,6 +12,8 @@ pub(super) enum Special {
     Loopback,
     /// Its neighbours on the wire.
     LinkLocal,
+    /// What once meant its site, and is out of use.
+    SiteLocal,
     /// What hands out the machine's credentials in a cloud.
     Metadata,
     /// Many machines.
@@ -55,6 +57,7 @@ impl Special {
             Self::Loopback => &[IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
             Self::Metadata => &[METADATA_ADDRESS],
             Self::LinkLocal
+            | Self::SiteLocal
             | Self::Multicast
             | Self::Broadcast
             | Self::Unspecified
@@ -91,7 +94,10 @@ pub(super) fn inside(ip: IpAddr) -> Vec<IpAddr> {
         [0x2001, 0, ..] => vec![at([4, 5, 6, 7]), Ipv4Addr::from(last.octets().map(|byte| !byte))],
         _ => Vec::new(),
     };
-    found.into_iter().map(IpAddr::V4).collect()
+    // ISATAP: behind any prefix, the interface of an IPv4 address (RFC 5214, section 6.1).
+    let isatap = matches!(ip.segments(), [_, _, _, _, 0 | 0x200, 0x5efe, ..]).then_some(last);
+    let found = found.into_iter().chain(isatap);
+    found.map(IpAddr::V4).collect()
 }
 
 impl fmt::Display for Special {
@@ -99,6 +105,7 @@ impl fmt::Display for Special {
         f.write_str(match self {
             Self::Loopback => "a loopback address",
             Self::LinkLocal => "a link-local address",
+            Self::SiteLocal => "a site-local address, which is out of use",
             Self::Metadata => "a cloud's metadata service",
             Self::Multicast => "a multicast address",
             Self::Broadcast => "the broadcast address",
@@ -149,6 +156,8 @@ const V6: &[(Ipv6Net, Special)] = &[
     (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), Special::Unspecified),
     (v6([0, 0, 0, 0, 0, 0, 0, 1], 128), Special::Loopback),
     (v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), Special::LinkLocal),
+    // Site-local, which nobody may use any more (RFC 3879), and old systems still route.
+    (v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10), Special::SiteLocal),
     (v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), Special::Multicast),
     (v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), Special::Documentation),
     (v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), Special::Documentation),

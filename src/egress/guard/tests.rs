@@ -60,8 +60,26 @@ const RANGES: &[(&str, &str, Beyond, Beyond)] = &[
         Beyond::Free,
     ),
     ("fd20:ce::254-fd20:ce::254", "a cloud's metadata service", Beyond::Free, Beyond::Free),
-    ("fe80::-febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "a link-local address", Beyond::Free, Beyond::Free),
-    ("ff00::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "a multicast address", Beyond::Free, Beyond::Nothing),
+    ("fe80::-febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "a link-local address", Beyond::Free, Beyond::Refused),
+    (
+        "fec0::-feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        "a site-local address, which is out of use",
+        Beyond::Refused,
+        Beyond::Refused,
+    ),
+    ("fd12::5efe:7f00:0-fd12::5efe:7fff:ffff", "a loopback address", Beyond::Free, Beyond::Free),
+    (
+        "2606:4700:1::200:5efe:a9fe:a9fe-2606:4700:1::200:5efe:a9fe:a9fe",
+        "a cloud's metadata service",
+        Beyond::Refused,
+        Beyond::Refused,
+    ),
+    (
+        "ff00::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        "a multicast address",
+        Beyond::Refused,
+        Beyond::Nothing,
+    ),
 ];
 
 /// What is right beyond an end of a range.
@@ -106,6 +124,8 @@ fn private_and_public_addresses_are_free_in_every_wrapping() {
         "64:ff9b:1::a00:1",
         "64:ff9b:1:a00:0:100::",
         "2002:a00:1::1",
+        "fd12::5efe:a00:1",
+        "fd12::200:5efe:a00:1",
     ] {
         assert!(dialed(&Guard::default(), &[free]).is_ok(), "{free}");
     }

@@ -12,6 +12,7 @@ use super::local;
 use crate::gateway::credentials::Credentials;
 use crate::gateway::headers::Destination;
 use crate::gateway::store::Caller;
+use crate::gateway::web::FOR_AGENTS;
 use crate::proto::{Effect, Fault, Reason, methods};
 use crate::tunnel::{Body, wire};
 
@@ -82,8 +83,12 @@ where
     }
 }
 
-/// Who is unknown learns nothing, not even which methods exist.
+/// Who is unknown learns nothing, not even which methods exist; but that agents attach elsewhere is told before the
+/// key is looked at, since an agent's key is none here however good it is.
 async fn admit(credentials: &Credentials, path: &str, headers: &http::HeaderMap) -> Result<Admitted, Fault> {
+    if path.starts_with(FOR_AGENTS) {
+        return Err(Fault::new(Code::Unimplemented, Reason::MethodUnknown, ELSEWHERE));
+    }
     let caller = credentials.caller(headers).await?;
     caller.role.permit(effect(path)?)?;
     Ok(Admitted { caller, destination: Destination::of(headers)? })
@@ -104,3 +109,5 @@ fn effect(path: &str) -> Result<Effect, Fault> {
         )),
     }
 }
+
+const ELSEWHERE: &str = "this is the gateway's listener for callers: agents attach at its other one";

@@ -90,6 +90,17 @@ async fn who_is_unknown_learns_nothing() {
 }
 
 #[tokio::test]
+async fn an_agent_at_the_callers_listener_is_told_of_the_other_one_whatever_its_key() {
+    let house = House::new();
+    let stranger = Key::generate().expect("entropy");
+    for path in ["/gitproxy.tunnel.v1.Tunnel/Attach", "/gitproxy.tunnel.v1.Tunnel/Probe"] {
+        let status = house.call(path, &stranger, &[]).await;
+        assert_eq!((status.code(), reason(&status)), (Code::Unimplemented, Reason::MethodUnknown), "{path}");
+        assert!(status.message().contains("agents attach at its other one"), "{status:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_reserved_header_is_refused_before_the_agent() {
     let house = House::new();
     let agent = house.attach("acme", "a");

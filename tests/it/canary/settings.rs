@@ -177,6 +177,10 @@ async fn explain_answers_and_refuses_without_the_password_of_the_url_that_it_is_
     ] {
         scene.to_the_end(&["egress", "explain", &url]).await.heard(&[word]);
     }
+    let url = format!("https://robot:{PASSWORD}@git.test");
+    for form in [&["doctor", &url][..], &["run", &url], &[&url], &["health", &url]] {
+        scene.to_the_end(form).await.heard(&["git.test"]);
+    }
     let flag = format!("--https-proxy=http://robot:{PASSWORD}@proxy.test");
     for form in [&["doctor", &flag][..], &["run", &flag], &["egress", "explain", &flag, "https://git.test"]] {
         scene.to_the_end(form).await.heard(&["unexpected argument"]);
