@@ -3,6 +3,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 use tonic::{Code, Request};
 use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
@@ -11,6 +13,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use super::config::{AccessKey, DebugListen};
 use super::*;
+use crate::egress::fixture::{Ca, Files};
 use crate::egress::{self, Guard, Origin, Roots};
 use crate::proto::agent::v1::GetInstanceRequest;
 use crate::proto::agent::v1::instances_client::InstancesClient;
@@ -20,7 +23,7 @@ use crate::tunnel::admit::Limits;
 use crate::tunnel::{self, Channel, Options};
 
 /// An agent without a gateway, whose debug listener is on TCP.
-fn config(folder: &Path) -> Config {
+pub(super) fn config(folder: &Path) -> Config {
     Config {
         gateway: "http://127.0.0.1:9".parse().expect("a gateway"),
         access_key: AccessKey::fixed(Key::generate().expect("entropy")),
@@ -116,4 +119,51 @@ async fn a_drain_without_a_gateway_ends_at_once() {
     let (folder, tasks) = (tempfile::tempdir().expect("a folder"), Tasks::new());
     let _agent = Agent::start(config(folder.path()), &tasks).await.expect("started");
     assert_eq!(tasks.finish(Duration::from_secs(5)).await, crate::ops::tasks::Drained::Clean);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_of_the_settings_is_told_when_our_own_certificate_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let (folder, tasks) = (tempfile::tempdir().expect("a folder"), Tasks::new());
+    let mine = Files::write(&Ca::new("customer").issue("agent"));
+    let client = egress::ClientFiles { certificate: mine.certificate.clone(), key: mine.key.clone() };
+    let metrics = MetricsSettings {
+        origin: url.parse().expect("an origin"),
+        endpoint: url.parse().expect("a URL"),
+        every: Duration::from_millis(100),
+    };
+    let config = Config { gateway_client: Some(client), metrics: Some(metrics), ..config(folder.path()) };
+    let agent = Agent::start(config, &tasks).await.expect("started");
+    let told = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            let push = pushed(&listener).await;
+            if push.contains("the client certificate of the gateway") {
+                return push;
+            }
+        }
+    });
+    let push = told.await.expect("the certificate is looked at and told");
+    assert!(push.contains("gitproxy.certificate.expiry") && push.contains(agent.instance()), "{push}");
+    tasks.cut();
+}
+
+/// Takes one push.
+async fn pushed(listener: &TcpListener) -> String {
+    let (mut tcp, _) = listener.accept().await.expect("accepted");
+    let mut stream = BufReader::new(&mut tcp);
+    let (mut head, mut length) = (String::new(), 0);
+    while !head.ends_with("\r\n\r\n") {
+        let begins = head.len();
+        assert_ne!(stream.read_line(&mut head).await.expect("a line"), 0, "the pusher hung up: {head}");
+        let line = head[begins..].to_ascii_lowercase();
+        if let Some(told) = line.strip_prefix("content-length:") {
+            length = told.trim().parse().expect("a length");
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.expect("a body");
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    tcp.write_all(answer).await.expect("written");
+    String::from_utf8_lossy(&body).into_owned()
 }

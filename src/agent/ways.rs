@@ -60,3 +60,6 @@ impl Ways {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ClientCertVerifierBuilder, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
@@ -47,6 +47,14 @@ impl Ca {
         let mut params = CertificateParams::new([host.to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(2001, 1, 1);
         params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        self.sign(&params)
+    }
+
+    /// One that ends so many days from now.
+    pub(crate) fn issue_for_days(&self, host: &str, days: u32) -> Identity {
+        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + now + DAY * days;
         self.sign(&params)
     }
 
@@ -163,15 +171,29 @@ impl Files {
 
 /// TLS 1.3 with a server that lets in only clients with a certificate of `ca`.
 pub(crate) fn asking_for_certificates(ca: &Ca, identity: &Identity) -> TlsAcceptor {
+    asking(identity, b"h2", clients_of(ca))
+}
+
+/// The same with another protocol, and a server that lets in those without a certificate too.
+pub(crate) fn asking_without_insisting(ca: &Ca, identity: &Identity, alpn: &[u8]) -> TlsAcceptor {
+    asking(identity, alpn, clients_of(ca).allow_unauthenticated())
+}
+
+fn clients_of(ca: &Ca) -> ClientCertVerifierBuilder {
     let mut roots = RootCertStore::empty();
     roots.add(ca.der().into()).unwrap();
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), crypto::provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), crypto::provider())
+}
+
+fn asking(identity: &Identity, alpn: &[u8], clients: ClientCertVerifierBuilder) -> TlsAcceptor {
     let mut config = ServerConfig::builder_with_provider(crypto::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_client_cert_verifier(clients.build().unwrap())
         .with_single_cert(vec![identity.der().into()], identity.key_der().try_into().unwrap())
         .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     Arc::new(config).into()
 }
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);

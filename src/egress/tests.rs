@@ -1,6 +1,8 @@
+mod guarded;
 mod proxied;
 
 use std::error::Error as _;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -66,6 +68,32 @@ async fn an_address_is_reached_by_a_certificate_for_it() {
     let server = Server::start(&ca.issue("127.0.0.1"), &[b"h2"]).await;
     let origin = format!("https://127.0.0.1:{}", server.port).parse().unwrap();
     egress(&ca).connector(origin, Alpn::Http2Only).connect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_accepted_is_kept_with_whose_it_is() {
+    let ca = Ca::new("customer");
+    let server = Server::start(&ca.issue_for_days("localhost", 100), &[b"h2"]).await;
+    let egress = egress(&ca);
+    egress.connector(server.origin(), Alpn::Http2Only).connect().await.unwrap();
+    let [(whose, end)] = &egress.expiries().all()[..] else { panic!("{:?}", egress.expiries()) };
+    assert_eq!(*whose, server.origin().to_string());
+    let left = end.duration_since(SystemTime::now()).unwrap();
+    assert!((99 * DAY..=100 * DAY).contains(&left.as_secs()), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_probe_warns_of_a_certificate_that_ends_within_thirty_days() {
+    let ca = Ca::new("customer");
+    for (days, warned) in [(31, false), (29, true), (10, true)] {
+        let server = Server::start(&ca.issue_for_days("localhost", days), &[b"h2"]).await;
+        let (checks, outcome) = egress(&ca).connector(server.origin(), Alpn::Http2Only).probe().await;
+        assert!(outcome.is_ok(), "{outcome:?}");
+        let tls = checks.iter().find(|check| check.name == "tls").unwrap();
+        assert_eq!(tls.outcome.to_string(), if warned { "warned" } else { "passed" }, "{days} days: {tls:?}");
+        let section = tls.advice().map(|advice| advice.section);
+        assert_eq!(section, warned.then_some("certificate-expired"));
+    }
 }
 
 #[tokio::test]
@@ -318,6 +346,9 @@ fn server_tls(identity: &Identity, alpn: &[&[u8]]) -> ServerTls {
     std::fs::write(&key, identity.key_pem()).unwrap();
     ServerTls::new(&certificate, &key, alpn, &Tasks::new()).unwrap()
 }
+
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;
 
 /// A server on a port of its own that ends with the test.
 struct Server {

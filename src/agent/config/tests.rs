@@ -52,6 +52,14 @@ fn url_and_key_are_enough() {
 }
 
 #[test]
+fn a_hop_and_the_whole_have_a_time_each() {
+    let file = "[egress]\nhop_timeout = \"200ms\"\nconnect_timeout = \"3s\"\n";
+    let config = read(file, &[GATEWAY, ("ACCESS_KEY", &key())], &[]).expect("usable");
+    let expected = Patience { hop: Duration::from_millis(200), whole: Duration::from_secs(3) };
+    assert_eq!(config.patience, expected);
+}
+
+#[test]
 fn every_bad_setting_is_told_at_once_with_its_name_and_where_it_came_from() {
     let file = "[link]\nwindow = \"1KiB\"\n[limits]\nbulk = 0\n[gatway]\nurl = \"x\"\n";
     let env = [("GATEWAY_URL", "ftp://gateway"), ("ACCESS_KEY", "c4nary"), ("GITPROXY_LABELS", "a=1,b")];

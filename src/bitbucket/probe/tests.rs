@@ -1,13 +1,18 @@
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use tower::util::BoxCloneSyncService;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
 use crate::bitbucket::account::tests::account;
+use crate::bitbucket::{Account, Credential};
+use crate::ops::secret::Source;
+use crate::ops::telemetry::{self, Format};
 use crate::proto::scm::v1 as pb;
 
 /// A far end that answers by the end of the path, or a part of the query; it keeps what it was asked for, and whether a token came along.
@@ -23,6 +28,10 @@ impl FarEnd {
     }
 
     fn client(&self) -> Client {
+        self.client_of(account("https://git.example/bitbucket"))
+    }
+
+    fn client_of(&self, account: Account) -> Client {
         let far = self.clone();
         let transport = BoxCloneSyncService::new(tower::service_fn(move |request: Request<Full<Bytes>>| {
             let far = far.clone();
@@ -38,7 +47,7 @@ impl FarEnd {
                 Ok(response.header("x-arequestid", "@1").header("x-ausername", "jane").body(body).unwrap())
             }
         }));
-        Client::with(account("https://git.example/bitbucket"), transport).expect("a client")
+        Client::with(account, transport).expect("a client")
     }
 
     fn asked(&self, path: &str) -> Vec<bool> {
@@ -147,4 +156,35 @@ async fn what_does_not_answer_fails_within_the_limit() {
     let token = checks.iter().find(|check| check.name == "token").expect("a check");
     assert_eq!(token.found, "took longer than 10 s");
     assert!(token.is_failed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_warns_of_a_token_that_ends_soon() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    for (days, warned) in [(10, true), (90, false)] {
+        let ends = SystemTime::now() + day * days + day / 2;
+        let millis = ends.duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+        let tokens = format!(r#"{{"values":[{{"id":"25","expiryDate":{millis}}}]}}"#);
+        let far = FarEnd::new(&[
+            RUNNING,
+            VERSION,
+            ("/projects", 200, JSON, r#"{"values":[]}"#),
+            ("/access-tokens/latest/users/jane", 200, JSON, tokens.leak()),
+        ]);
+        // `25:random`, in the form that Bitbucket gives its tokens.
+        let credential = Credential::Bearer(Source::Fixed("MjU6cmFuZG9t".into()));
+        let account = Account { credential, ..account("https://git.example/bitbucket") };
+        let log = tempfile::NamedTempFile::new().expect("a file");
+        let layer = telemetry::layer(Format::Human, log.reopen().expect("a file"));
+        let subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        let client = far.client_of(account);
+        let checks = client.probe().await;
+        drop(subscriber);
+        assert_eq!(outcome(&checks, "expiry"), if warned { "warned" } else { "passed" }, "{checks:?}");
+        let told = std::fs::read_to_string(log.path()).expect("read");
+        let says = ["WARN", "the Bitbucket token ends soon", "connection=\"main\"", "days=10"];
+        let line = |line: &str| says.iter().all(|part| line.contains(part));
+        assert_eq!(told.lines().filter(|it| line(it)).count(), usize::from(warned), "{told}");
+        assert!(client.token_expires().is_some());
+    }
 }

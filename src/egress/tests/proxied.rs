@@ -2,11 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use http::StatusCode;
+use http::{Request, StatusCode};
+use http_body_util::Full;
 use tokio::io::AsyncBufReadExt as _;
 use tokio::io::BufReader;
+use tokio::sync::mpsc;
 
 use super::*;
+use crate::egress::fixture::{Files, asking_without_insisting};
 use crate::ops::Outcome;
 
 #[tokio::test]
@@ -83,20 +86,51 @@ async fn a_plain_proxy_with_an_https_url_is_told_by_its_url() {
 }
 
 #[tokio::test]
-async fn plain_http_is_forwarded_with_the_whole_url() {
+async fn our_certificate_is_shown_to_the_server_that_asks_and_never_to_the_proxy() {
+    let ca = Ca::new("customer");
+    let (tell, mut told) = mpsc::channel(2);
+    let tls = asking_without_insisting(&ca, &ca.issue("git.corp.example"), b"h2");
+    let own = tell.clone();
+    let server = Server::raw(move |tcp| {
+        let (tls, tell) = (tls.clone(), own.clone());
+        async move {
+            let stream = tls.accept(tcp).await.unwrap();
+            tell.send(("server", stream.get_ref().1.peer_certificates().is_some())).await.unwrap();
+        }
+    })
+    .await;
+    let (tls, port) = (asking_without_insisting(&ca, &ca.issue("localhost"), b"http/1.1"), server.port);
+    let proxy = Server::raw(move |tcp| {
+        let (tls, tell) = (tls.clone(), tell.clone());
+        async move {
+            let stream = tls.accept(tcp).await.unwrap();
+            tell.send(("proxy", stream.get_ref().1.peer_certificates().is_some())).await.unwrap();
+            serve(stream, Answer::Tunnel(port), Arc::default()).await;
+        }
+    })
+    .await;
+    let egress = through(&ca, &format!("https://localhost:{}", proxy.port), "");
+    let kept = Files::write(&ca.issue("agent"));
+    let files = ClientFiles { certificate: kept.certificate.clone(), key: kept.key.clone() };
+    let identity = ClientIdentity::open(&files, &Tasks::new()).unwrap();
+    let egress = egress.leg(Leg { identity: Some(identity), ..Leg::default() }).unwrap();
+    let _stream = connector(&egress, "https://git.corp.example").connect().await.unwrap();
+    assert_eq!([told.recv().await, told.recv().await], [Some(("proxy", false)), Some(("server", true))]);
+}
+
+#[tokio::test]
+async fn plain_http_is_forwarded_with_the_whole_url_and_who_we_are() {
     let proxy = FakeProxy::start(Answer::Forward).await;
     let egress = through(&Ca::new("customer"), &proxy.url("me:secret@"), "");
     let egress = egress.leg(Leg { plaintext: Plaintext::Anywhere, ..Leg::default() }).unwrap();
     let connector = egress.connector("http://git.corp.example:7990".parse().unwrap(), Alpn::Http1OrHttp2);
     assert!(connector.forwarder().unwrap().authorization().unwrap().is_sensitive());
-    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
-    let answer = client.get("http://git.corp.example:7990/rest/x?y=1".parse().unwrap()).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
-    assert!(
-        proxy.head().starts_with("GET http://git.corp.example:7990/rest/x?y=1 HTTP/1.1\r\n"),
-        "{}",
-        proxy.head()
-    );
+    let client = crate::egress::Client::new(connector);
+    let request = Request::get("http://git.corp.example:7990/rest/x?y=1").body(Full::default()).unwrap();
+    assert_eq!(client.send(request).await.unwrap().status(), StatusCode::NO_CONTENT);
+    let head = proxy.head();
+    assert!(head.starts_with("GET http://git.corp.example:7990/rest/x?y=1 HTTP/1.1\r\n"), "{head}");
+    assert!(head.to_ascii_lowercase().contains("\r\nproxy-authorization: basic bwu6c2vjcmv0\r\n"), "{head}");
 }
 
 #[tokio::test]
