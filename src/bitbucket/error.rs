@@ -175,7 +175,7 @@ pub enum Doubt {
     Cut,
     /// The answer came and cannot be read.
     Unreadable,
-    /// A proxy lost the answer: 502 or 504.
+    /// A proxy lost the answer: 502 or 504, or any 5xx of one that forwards requests.
     Gateway,
     /// Bitbucket says that it could not write its answer (FACTS 1.4, `JsonMappingException`).
     Serialisation,
@@ -292,7 +292,7 @@ impl fmt::Display for Doubt {
         f.write_str(match self {
             Self::Cut => "the connection ended or stalled before Bitbucket's answer was whole",
             Self::Unreadable => "Bitbucket's answer cannot be read",
-            Self::Gateway => "a proxy before Bitbucket lost the answer",
+            Self::Gateway => "a proxy on the way to Bitbucket got no answer, or lost it",
             Self::Serialisation => "Bitbucket could not write its answer",
         })
     }

@@ -116,7 +116,12 @@ fn section(hop: Reason) -> &'static str {
 /// A few words for the head of the check.
 fn found(error: &Error) -> String {
     match error {
-        Error::Unreachable { .. } => "no connection".to_owned(),
+        Error::Unreachable { source, .. } => match egress::Error::among(source.as_ref()) {
+            Some(egress::Error::ProxyRefused { refusal, .. }) => {
+                format!("the proxy answers HTTP {}", refusal.status.as_u16())
+            }
+            Some(_) | None => "no connection".to_owned(),
+        },
         Error::Cut { .. } | Error::Uncertain { .. } => "the answer did not arrive whole".to_owned(),
         Error::NotBitbucket { .. } | Error::Unreadable { .. } | Error::TooLarge { .. } => {
             "what answers is not Bitbucket".to_owned()
