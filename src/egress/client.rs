@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioTimer;
 
-use super::{Connector, Error, Origin, Proxy};
+use super::{Connector, Error, Origin};
 use crate::ops::{Echo, Tasks};
 
 /// An HTTP client of one origin, HTTP/1.1 or 2 as TLS agrees; clones share their connections, of which idle ones are kept
