@@ -20,7 +20,7 @@ use tracing::debug;
 
 use crate::bitbucket::account::{Account, Base, Credential};
 use crate::bitbucket::download::Download;
-use crate::bitbucket::error::{Recovery, Site, Stranger, refusal};
+use crate::bitbucket::error::{Doubt, Recovery, Site, Stranger, refusal};
 use crate::bitbucket::names::{Projects, RepoId};
 use crate::bitbucket::probe::Expiry;
 use crate::bitbucket::reply::{self, Asked, Kind, Reply};
@@ -203,7 +203,10 @@ impl Client {
             debug!(method = %request.method(), path = below.path(), status = %response.status(), id, "Bitbucket answered");
         }
         sent.map_err(|lost| match lost {
-            Lost::Unsent { hop, recovery, says, source } => {
+            Lost::Between { source, .. } if asked.effect == Effect::Write => {
+                Error::uncertain(Doubt::Gateway, source)
+            }
+            Lost::Unsent { hop, recovery, says, source } | Lost::Between { hop, recovery, says, source } => {
                 Error::Unreachable { hop, recovery, says, source }
             }
             Lost::Underway { source } => Error::cut(asked.effect, &asked.site.base, source),

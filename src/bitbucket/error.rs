@@ -111,6 +111,8 @@ pub enum Error {
     Unavailable {
         /// The connection's base URL.
         base: Arc<str>,
+        /// Who says so, as far as the answer tells.
+        speaker: Speaker,
         /// Which 5xx.
         status: StatusCode,
         /// When it asks us to come back.
@@ -175,10 +177,43 @@ pub enum Doubt {
     Cut,
     /// The answer came and cannot be read.
     Unreadable,
-    /// A proxy lost the answer: 502 or 504.
+    /// A proxy lost the answer: 502 or 504, or any 5xx of one that forwards requests.
     Gateway,
     /// Bitbucket says that it could not write its answer (FACTS 1.4, `JsonMappingException`).
     Serialisation,
+}
+
+/// Who gives an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaker {
+    /// Bitbucket itself: the answer has the number that it gives to each request.
+    Bitbucket,
+    /// Something before it, most likely a reverse proxy, or one that takes the number away.
+    Front,
+}
+
+impl Speaker {
+    /// What a 5xx of it means and what to do, for the cloud too: without an address.
+    pub(super) fn in_words(self, status: StatusCode) -> [String; 2] {
+        let says = format!("answers HTTP {status}");
+        let wait = "wait until it is running; if it stays so, ask its administrator";
+        match (self, status) {
+            (Self::Bitbucket, _) => {
+                [format!("Bitbucket {says}: it is starting, in maintenance, overloaded or broken"), wait.to_owned()]
+            }
+            (Self::Front, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) => [
+                format!("a reverse proxy before Bitbucket {says}: it does not reach Bitbucket"),
+                "check that Bitbucket runs, and the address and the scheme by which the reverse proxy asks it".to_owned(),
+            ],
+            (Self::Front, _) => [
+                format!(
+                    "Bitbucket {says}: it is starting, in maintenance or overloaded, or a reverse proxy before it does \
+                     not reach it"
+                ),
+                format!("{wait}, and check that the reverse proxy reaches it"),
+            ],
+        }
+    }
 }
 
 /// What answers in place of Bitbucket's REST interface.
@@ -193,10 +228,12 @@ pub enum Stranger {
     },
     /// More redirects than a moved repository explains.
     Loop,
-    /// A page that says 404: there is no Bitbucket below this base URL.
+    /// A 404 that is not Bitbucket's, or where Bitbucket has something: there is none below this base URL.
     NotFoundPage,
     /// A page of the server in front of Bitbucket, which wants a client certificate and got none that it takes.
     ClientCertificate,
+    /// A server that speaks TLS, and says so to who does not.
+    Tls,
     /// Neither JSON nor a web page.
     OtherType,
 }
@@ -279,6 +316,7 @@ impl Stranger {
                 "the server in front of Bitbucket wants a client certificate, and got none or one that it refuses",
                 "set client_cert_file and client_key_file of the connection to a pair that it accepts",
             ],
+            Self::Tls => ["TLS is spoken at the port of the connection's base URL", "use an https:// URL"],
             Self::OtherType => [
                 "what answers below the connection's base URL is not Bitbucket's REST interface",
                 "check host and context path",
@@ -292,7 +330,7 @@ impl fmt::Display for Doubt {
         f.write_str(match self {
             Self::Cut => "the connection ended or stalled before Bitbucket's answer was whole",
             Self::Unreadable => "Bitbucket's answer cannot be read",
-            Self::Gateway => "a proxy before Bitbucket lost the answer",
+            Self::Gateway => "a proxy on the way to Bitbucket got no answer, or lost it",
             Self::Serialisation => "Bitbucket could not write its answer",
         })
     }
@@ -306,6 +344,7 @@ impl fmt::Display for Stranger {
             Self::Loop => f.write_str("a chain of redirects that does not end"),
             Self::NotFoundPage => f.write_str("a web page that says 404"),
             Self::ClientCertificate => f.write_str("a web page that asks for a client certificate"),
+            Self::Tls => f.write_str("a page that asks for TLS"),
             Self::OtherType => f.write_str("an answer that is not JSON"),
         }
     }

@@ -109,7 +109,7 @@ impl Findings {
             }
             other => other,
         };
-        let (version, product) = site::version(properties);
+        let (version, product) = site::version(properties, visit.client().base());
         let (version, known) = (version.took(started.elapsed()), product.is_some());
         let status = site::status(status, if known { Version::Known } else { Version::Unknown });
         let stopped = site::is_stopped(&status);

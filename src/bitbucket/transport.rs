@@ -9,7 +9,8 @@ use tower::util::BoxCloneSyncService;
 use url::Url;
 
 use crate::bitbucket::error::{Cause, Recovery};
-use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin, Proxy};
+use crate::bitbucket::reply::{self, Kind};
+use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin};
 use crate::ops::causes;
 use crate::proto::Reason;
 
@@ -31,6 +32,17 @@ pub(super) enum Lost {
         /// What failed and the remedy, without a resolved address.
         says: String,
         /// What `egress` said.
+        source: Cause,
+    },
+    /// A proxy on the way says that it got no answer of Bitbucket. It may have passed the request on.
+    Between {
+        /// The hop that failed, as one of the `EGRESS_` reasons.
+        hop: Reason,
+        /// Whether another try may fare better.
+        recovery: Recovery,
+        /// What failed and the remedy, without a resolved address.
+        says: String,
+        /// What the proxy said.
         source: Cause,
     },
     /// It broke after a connection was there: it may have been sent.
@@ -55,24 +67,30 @@ pub(super) fn over(connector: Connector) -> Transport {
         let client = client.clone();
         async move {
             let response = client.send(request).await.map_err(|error| lost(error, client.origin()))?;
-            match client.forwarder() {
-                Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                    Err(locked_out(&proxy))
-                }
-                Some(_) | None => Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync())),
+            match turned_away(&client, &response) {
+                Some(lost) => Err(lost),
+                None => Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync())),
             }
         }
     }))
 }
 
-/// A forwarding proxy answered in Bitbucket's place: it passed nothing on.
-fn locked_out(proxy: &Proxy) -> Lost {
-    let says = format!(
-        "the proxy {proxy} wants other credentials (407 Proxy Authentication Required): give its user and password in its \
-         URL or in proxy.credentials_file; of its schemes only Basic is supported"
-    );
-    let source = Cause::from(says.clone());
-    Lost::Unsent { hop: Reason::EgressProxy, recovery: Recovery::GiveUp, says, source }
+/// Whether a proxy that should have forwarded the request answers in Bitbucket's place.
+fn turned_away<B>(client: &egress::Client, answer: &Response<B>) -> Option<Lost> {
+    let (status, headers) = (answer.status(), answer.headers());
+    // Whatever stands before Bitbucket and takes its number out of the answers leaves them JSON, which no proxy answers.
+    let passed_on = reply::is_bitbucket(headers) || reply::kind(headers) == Kind::Json;
+    // This one is a proxy's in any case (RFC 9110, section 15.5.8).
+    if passed_on && status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        return None;
+    }
+    let said = client.refusal(answer)?;
+    let (hop, recovery, says) = (reason(said.hop()), recovery(&said), said.to_string());
+    Some(if status.is_server_error() {
+        Lost::Between { hop, recovery, says, source: said.into() }
+    } else {
+        Lost::Unsent { hop, recovery, says, source: said.into() }
+    })
 }
 
 fn lost(error: legacy::Error, origin: &Origin) -> Lost {
@@ -114,3 +132,6 @@ fn recovery(said: &egress::Error) -> Recovery {
         Hop::Check | Hop::ProxyTls | Hop::ProxyTunnel | Hop::Tls | Hop::Alpn => Recovery::GiveUp,
     }
 }
+
+#[cfg(test)]
+mod tests;

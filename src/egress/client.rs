@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::PROXY_AUTHORIZATION;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioTimer;
 
-use super::{Connector, Origin, Proxy};
+use super::{Connector, Error, Origin};
 use crate::ops::{Echo, Tasks};
 
 /// An HTTP client of one origin, HTTP/1.1 or 2 as TLS agrees; clones share their connections, of which idle ones are kept
@@ -38,9 +38,14 @@ impl Client {
         self.way.origin()
     }
 
-    /// The proxy that forwards the requests, if there is one: what it answers may be its own.
-    pub fn forwarder(&self) -> Option<Proxy> {
-        self.way.forwarder()
+    /// What an answer of [`Client::send`] means if the origin did not give it: a refusal by the proxy that forwards the
+    /// requests, where there is one and it may be. Whether the origin did, only who knows the origin can tell.
+    pub fn refusal<B>(&self, answer: &Response<B>) -> Option<Error> {
+        let proxy = self.way.forwarder()?;
+        let (status, headers) = (answer.status(), answer.headers());
+        let failed = status.is_client_error() || status.is_server_error();
+        let refused = REFUSALS.contains(&status) || (failed && headers.contains_key(SQUID));
+        refused.then(|| Error::not_forwarded(self.origin().clone(), &proxy, status, headers))
     }
 
     /// Sends a request and waits for the head of its answer, without a limit of time.
@@ -53,7 +58,7 @@ impl Client {
     /// sources. Else the request may have been sent.
     pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, legacy::Error> {
         // A proxy that forwards requests wants to know who we are in each; one that opens tunnels never sees them.
-        if let Some(authorization) = self.forwarder().and_then(|proxy| proxy.authorization()) {
+        if let Some(authorization) = self.way.forwarder().and_then(|proxy| proxy.authorization()) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
         }
         let sent = Echo::of(request.headers());
@@ -63,6 +68,21 @@ impl Client {
         Ok(response)
     }
 }
+
+/// What proxies answer in the origin's place, other than that a page does not exist or is malformed, which are said of
+/// requests that were passed on.
+const REFUSALS: &[StatusCode] = &[
+    StatusCode::FORBIDDEN,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+    StatusCode::NOT_IMPLEMENTED,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
+];
+
+/// The header of squid's own error pages, and of no other answer.
+const SQUID: &str = "x-squid-error";
 
 /// Shorter than the 20 s after which Tomcat closes an idle connection: a write that meets a connection just being closed
 /// would be in doubt.

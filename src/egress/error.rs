@@ -8,10 +8,11 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::header::PROXY_AUTHENTICATE;
+use http::{HeaderMap, StatusCode};
 use rustls::AlertDescription;
 
-use super::proxy::tunnel::Refused;
+use super::proxy::tunnel::{Refused, schemes};
 use super::{Forbidden, Origin, Proxy, Rejected};
 
 pub use tls::{TlsFault, WANTS_CERTIFICATE};
@@ -68,7 +69,7 @@ pub enum Error {
         /// What the TLS library said.
         source: io::Error,
     },
-    /// The proxy refused the tunnel.
+    /// The proxy refused the tunnel, or to forward a request.
     ProxyRefused {
         /// Where it should have gone.
         origin: Origin,
@@ -131,7 +132,7 @@ pub enum Error {
     },
 }
 
-/// What a proxy says that refuses a tunnel.
+/// What a proxy says that refuses a tunnel, or to forward a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The status.
@@ -286,6 +287,21 @@ impl Error {
             *begun = so_far;
         }
         self
+    }
+
+    /// Reads what the proxy answered in place of forwarding a request. Its words beside the status are not known any more
+    /// when the answer is.
+    pub(super) fn not_forwarded(
+        origin: Origin,
+        proxy: &Proxy,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Self {
+        let offers = headers.get_all(PROXY_AUTHENTICATE).iter();
+        let offers: Vec<_> = offers.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let schemes = schemes::of(offers.iter().map(AsRef::as_ref));
+        let reason = status.canonical_reason().unwrap_or_default().to_owned();
+        Self::no_tunnel(origin, proxy, Refused::Status { status, reason, schemes })
     }
 
     /// Sorts why the proxy gave no tunnel.

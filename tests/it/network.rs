@@ -1,5 +1,6 @@
 //! Our programs in a company's network: behind its proxies, its certificates and its firewall, with the programs that it runs.
 
+mod forwarded;
 mod inspect;
 mod namespaces;
 mod nginx;

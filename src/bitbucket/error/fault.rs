@@ -6,7 +6,7 @@ use http::StatusCode;
 use tonic::Code;
 
 use crate::bitbucket::Error;
-use crate::bitbucket::error::{Doubt, Recovery, Refusal};
+use crate::bitbucket::error::{Doubt, Recovery, Refusal, Speaker};
 use crate::proto::{Fault, Reason};
 
 impl From<Error> for Fault {
@@ -25,7 +25,9 @@ impl From<Error> for Fault {
                 "the answer is not what Bitbucket Data Center 7.21 to 10 gives: {problem}"
             )),
             Error::TooLarge { .. } => Self::internal(TOO_LARGE),
-            Error::Unavailable { status, retry_after, .. } => unavailable(status, retry_after),
+            Error::Unavailable { speaker, status, retry_after, .. } => {
+                unavailable(speaker, status, retry_after)
+            }
             Error::RateLimited { retry_after, .. } => {
                 Self::new(Code::ResourceExhausted, Reason::RateLimited, RATE_LIMITED)
                     .retry_after(retry_after.unwrap_or(COME_BACK))
@@ -71,8 +73,8 @@ fn not_bitbucket(message: &str) -> Fault {
     Fault::new(Code::FailedPrecondition, Reason::NotBitbucket, message)
 }
 
-fn unavailable(status: StatusCode, retry_after: Option<Duration>) -> Fault {
-    let message = format!("Bitbucket is starting, in maintenance or overloaded (HTTP {})", status.as_u16());
+fn unavailable(speaker: Speaker, status: StatusCode, retry_after: Option<Duration>) -> Fault {
+    let [message, _] = speaker.in_words(status);
     Fault::new(Code::Unavailable, Reason::BitbucketUnavailable, message)
         .retry_after(retry_after.unwrap_or(COME_BACK))
 }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use crate::bitbucket::Error;
-use crate::bitbucket::error::{Doubt, Refusal, Stranger};
+use crate::bitbucket::error::{Doubt, Refusal, Speaker, Stranger};
 use crate::bitbucket::reply::{self, Kind, Reply};
 use crate::bitbucket::request::Permission;
 use crate::bitbucket::wire::text;
@@ -75,20 +75,27 @@ pub(in crate::bitbucket) fn judge(reply: Reply) -> Result<Reply, Error> {
     if status == StatusCode::FORBIDDEN && contains(&reply.body, b"XSRF check failed") {
         return Err(Error::Xsrf);
     }
-    if reply.kind() == Kind::Html && !reply::is_bitbucket(&reply.headers) {
-        let stranger = page(&reply);
-        return Err(Error::NotBitbucket { base: reply.asked.site.base, stranger });
+    match page(&reply) {
+        Some(stranger) => Err(Error::NotBitbucket { base: reply.asked.site.base, stranger }),
+        None => Err(refused(&reply)),
     }
-    Err(refused(&reply))
 }
 
-/// Whose page it is that answers a refusal in Bitbucket's place.
-fn page(reply: &Reply) -> Stranger {
-    let certificate = CERTIFICATE_PAGES.iter().any(|words| contains(&reply.body, words));
-    match reply.status {
-        StatusCode::NOT_FOUND => Stranger::NotFoundPage,
-        StatusCode::BAD_REQUEST if certificate => Stranger::ClientCertificate,
-        _ => Stranger::LoginPage,
+/// Whose page it is, if it is one, that answers a refusal in Bitbucket's place.
+fn page(reply: &Reply) -> Option<Stranger> {
+    if reply::is_bitbucket(&reply.headers) {
+        return None;
+    }
+    let says = |pages: &[&[u8]]| pages.iter().any(|words| contains(&reply.body, words));
+    match (reply.status, reply.kind()) {
+        (StatusCode::BAD_REQUEST, _) if says(TLS_PAGES) => Some(Stranger::Tls),
+        (StatusCode::BAD_REQUEST, _) if says(CERTIFICATE_PAGES) => Some(Stranger::ClientCertificate),
+        (StatusCode::NOT_FOUND, Kind::Html) => Some(Stranger::NotFoundPage),
+        (StatusCode::NOT_FOUND, Kind::Other) if !contains(&reply.body, UNROUTED) => {
+            Some(Stranger::NotFoundPage)
+        }
+        (_, Kind::Html) => Some(Stranger::LoginPage),
+        (_, Kind::Json | Kind::Other) => None,
     }
 }
 
@@ -109,13 +116,14 @@ fn unavailable(reply: &Reply) -> Error {
         // The proxy did pass the request on, or cannot say that it did not.
         return Error::Uncertain { doubt: Doubt::Gateway, source: None };
     }
+    let speaker = if reply::is_bitbucket(&reply.headers) { Speaker::Bitbucket } else { Speaker::Front };
     let retry_after = reply::retry_after(&reply.headers);
-    Error::Unavailable { base: reply.asked.site.base.clone(), status, retry_after }
+    Error::Unavailable { base: reply.asked.site.base.clone(), speaker, status, retry_after }
 }
 
 fn refused(reply: &Reply) -> Error {
     let envelope: Envelope = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let unrouted = envelope.status_code.is_some() || contains(&reply.body, b"<status-code>404<");
+    let unrouted = envelope.status_code.is_some() || contains(&reply.body, UNROUTED);
     let Some(first) = envelope.errors.into_iter().next() else {
         return match reply.status {
             // The only reliable test for a feature (FACTS 1.1); an unexplained 404 is a plain "not found".
@@ -242,7 +250,18 @@ const MESSAGE: usize = 1000;
 const SEARCHED: usize = 64 * 1024;
 
 /// What nginx writes where `ssl_verify_client` is on: it ends the handshake first, and refuses then.
-const CERTIFICATE_PAGES: [&[u8]; 2] = [b"No required SSL certificate was sent", b"The SSL certificate error"];
+const CERTIFICATE_PAGES: &[&[u8]] = &[b"No required SSL certificate was sent", b"The SSL certificate error"];
+
+/// What nginx, Tomcat, Apache and Go write to who speaks plain HTTP where they speak TLS.
+const TLS_PAGES: &[&[u8]] = &[
+    b"The plain HTTP request was sent to HTTPS port",
+    b"This combination of host and port requires TLS",
+    b"speaking plain HTTP to an SSL-enabled server port",
+    b"Client sent an HTTP request to an HTTPS server",
+];
+
+/// How Bitbucket says in XML that a route is unknown.
+const UNROUTED: &[u8] = b"<status-code>404<";
 
 #[cfg(test)]
 mod tests;

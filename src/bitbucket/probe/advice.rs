@@ -28,6 +28,7 @@ pub(super) fn of(error: Error) -> Advice {
             let [cause, remedy] = stranger.in_words();
             let section = match stranger {
                 Stranger::ClientCertificate => "client-certificate",
+                Stranger::Tls => "not-tls",
                 Stranger::LoginPage
                 | Stranger::Redirect { .. }
                 | Stranger::Loop
@@ -46,11 +47,10 @@ pub(super) fn of(error: Error) -> Advice {
             "check the host and the context path of the connection's base URL",
             "not-bitbucket",
         ),
-        Error::Unavailable { status, .. } => Advice::new(
-            format!("Bitbucket, or a proxy before it, answers HTTP {status}"),
-            "wait until it is running; if it stays so, ask its administrator",
-            "bitbucket-unavailable",
-        ),
+        Error::Unavailable { speaker, status, .. } => {
+            let [cause, remedy] = speaker.in_words(status);
+            Advice::new(cause, remedy, "bitbucket-unavailable")
+        }
         Error::RateLimited { .. } => rate_limit(),
         Error::TokenInvalid { .. } => token(),
         Error::Refused(refusal) => refused(&refusal),
@@ -116,7 +116,12 @@ fn section(hop: Reason) -> &'static str {
 /// A few words for the head of the check.
 fn found(error: &Error) -> String {
     match error {
-        Error::Unreachable { .. } => "no connection".to_owned(),
+        Error::Unreachable { source, .. } => match egress::Error::among(source.as_ref()) {
+            Some(egress::Error::ProxyRefused { refusal, .. }) => {
+                format!("the proxy answers HTTP {}", refusal.status.as_u16())
+            }
+            Some(_) | None => "no connection".to_owned(),
+        },
         Error::Cut { .. } | Error::Uncertain { .. } => "the answer did not arrive whole".to_owned(),
         Error::NotBitbucket { .. } | Error::Unreadable { .. } | Error::TooLarge { .. } => {
             "what answers is not Bitbucket".to_owned()

@@ -1,13 +1,13 @@
 //! Whether a Bitbucket answers, in what state, and which version: `status` and `version`.
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, StatusCode};
 use serde::Deserialize;
 
 use super::blame;
 use super::visit::{Answer, Miss};
 use crate::bitbucket::Error;
-use crate::bitbucket::error::refusal;
+use crate::bitbucket::error::{Stranger, refusal};
 use crate::bitbucket::reply::Reply;
 use crate::bitbucket::request::{Draft, Path, Permission};
 use crate::bitbucket::wire::text;
@@ -98,12 +98,22 @@ pub(super) fn is_stopped(status: &Check) -> bool {
 /// What answers in place of Bitbucket.
 fn stranger(reply: Reply) -> Error {
     let nameless = reply.unreadable("it names no state");
-    match refusal::judge(reply) {
+    let base = reply.asked.site.base.clone();
+    match refusal::judge(reply).map_err(|error| absent(error, &base)) {
         Err(error @ (Error::NotBitbucket { .. } | Error::Unavailable { .. } | Error::RateLimited { .. })) => {
             error
         }
         Ok(_) | Err(_) => nameless,
     }
+}
+
+/// Every Bitbucket has what is asked for here: where it is not, there is none, but at most the server that it runs in.
+fn absent(error: Error, base: &str) -> Error {
+    let missing = match &error {
+        Error::RouteMissing => true,
+        error => matches!(error, Error::Refused(refusal) if refusal.status == StatusCode::NOT_FOUND),
+    };
+    if missing { Error::NotBitbucket { base: base.into(), stranger: Stranger::NotFoundPage } } else { error }
 }
 
 /// Proxies that let only `/rest` pass are common, and do no harm.
@@ -117,7 +127,7 @@ fn hidden() -> Check {
 }
 
 /// `version`, and what the server says of itself if that is a Bitbucket's.
-pub(super) fn version(answer: Answer) -> (Check, Option<Product>) {
+pub(super) fn version(answer: Answer, base: &str) -> (Check, Option<Product>) {
     let product = answer.and_then(|reply| {
         let product = reply.json::<Product>().map_err(Miss::Error)?;
         if product.version.is_empty() {
@@ -127,7 +137,8 @@ pub(super) fn version(answer: Answer) -> (Check, Option<Product>) {
     });
     match product {
         Ok(product) => (supported(&product), Some(product)),
-        Err(miss) => (blame("version", miss), None),
+        Err(Miss::Error(error)) => (blame("version", Miss::Error(absent(error, base))), None),
+        Err(miss @ Miss::Slow(_)) => (blame("version", miss), None),
     }
 }
 
@@ -176,7 +187,8 @@ const NEWEST: u32 = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bitbucket::error::Stranger;
+
+    const BASE: &str = "https://git.example";
 
     fn outcome(check: &Check) -> String {
         format!("{} {}", check.outcome, check.advice().map_or("", |advice| advice.section))
@@ -196,7 +208,7 @@ mod tests {
     fn the_version_is_read_whether_the_build_is_a_text_or_a_number() {
         for build in [r#""9004022""#, "8007000"] {
             let json = format!(r#"{{"version":"9.4.22","buildNumber":{build},"displayName":"Bitbucket"}}"#);
-            let (check, product) = version(Ok(Reply::of(200, &json)));
+            let (check, product) = version(Ok(Reply::of(200, &json)), BASE);
             assert_eq!((check.found.as_str(), outcome(&check).as_str()), ("Bitbucket 9.4.22", "passed "));
             assert_eq!(product.expect("known").version, "9.4.22");
         }
@@ -213,7 +225,7 @@ mod tests {
             ("11.0.0-rc1", "warned version"),
             ("latest", "warned version"),
         ] {
-            let (check, product) = version(Ok(Reply::of(200, &format!(r#"{{"version":"{number}"}}"#))));
+            let (check, product) = version(Ok(Reply::of(200, &format!(r#"{{"version":"{number}"}}"#))), BASE);
             assert_eq!(outcome(&check), expected, "{number}");
             assert!(product.is_some());
         }
@@ -221,13 +233,29 @@ mod tests {
 
     #[test]
     fn what_names_no_version_is_no_bitbucket() {
-        let (check, product) = version(Ok(Reply::of(200, r#"{"hello":"world"}"#)));
+        let (check, product) = version(Ok(Reply::of(200, r#"{"hello":"world"}"#)), BASE);
         assert_eq!((outcome(&check).as_str(), product), ("failed not-bitbucket", None));
         let stranger = Error::NotBitbucket { base: "https://x".into(), stranger: Stranger::LoginPage };
-        let (check, _) = version(Err(Miss::Error(stranger)));
+        let (check, _) = version(Err(Miss::Error(stranger)), BASE);
         assert_eq!(outcome(&check), "failed not-bitbucket");
         let cause = &check.advice().expect("advice").cause;
         assert_eq!(cause, "a login page answers in place of Bitbucket's REST interface");
+    }
+
+    #[test]
+    fn a_missing_context_path_is_no_missing_permission() {
+        let nothing =
+            || Reply::of(404, r#"{"errors":[{"message":"no","exceptionName":"x.NoSuchEntityException"}]}"#);
+        let unrouted = || Reply::of(404, r#"{"message":"HTTP 404 Not Found","status-code":404}"#);
+        for reply in [nothing, unrouted] {
+            let asked = refusal::judge(reply()).map_err(Miss::Error);
+            for check in [version(asked, BASE).0, status(Ok(reply()), Version::Unknown)] {
+                let advice = check.advice().expect("advice");
+                assert_eq!(advice.section, "not-bitbucket", "{check:?}");
+                assert_eq!(advice.cause, "there is no Bitbucket below the connection's base URL");
+                assert_eq!(advice.remedy, "check its host and context path");
+            }
+        }
     }
 
     #[test]

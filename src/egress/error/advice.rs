@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{Credentials, Error, Hop, Refusal, TlsFault, WANTS_CERTIFICATE, rejected};
-use crate::egress::{Kind, Origin};
+use crate::egress::{Kind, Origin, Scheme};
 use crate::ops::Advice;
 
 impl Error {
@@ -223,22 +223,21 @@ fn certificate(kind: Kind) -> Sentences {
 
 fn refused(origin: &Origin, proxy: &Origin, refusal: &Refusal) -> Advice {
     let Refusal { status, reason, schemes, credentials } = refusal;
-    let cause = format!("the proxy {proxy} refused a tunnel to {origin}: {} {reason}", status.as_u16());
+    let (what, allow) = match origin.scheme() {
+        Scheme::Http => ("a request", "requests"),
+        Scheme::Https => ("a tunnel", "CONNECT"),
+    };
+    let cause = format!("the proxy {proxy} refused {what} to {origin}: {} {reason}", status.as_u16());
     let cause = cause.trim_end();
     if *status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
-        let (remedy, section) = match *status {
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => (
-                "the proxy cannot reach the host: check the name from the proxy's side; for a host inside the network, add \
-                 it to proxy.no_proxy (chart: proxy.noProxy)",
-                "proxy-refused",
-            ),
-            _ => (
-                "have the proxy allow CONNECT to this host and port; for a host inside the network, add it to \
-                 proxy.no_proxy (chart: proxy.noProxy)",
-                "proxy-refused",
-            ),
+        let remedy = match *status {
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                "the proxy cannot reach the host: check the name from the proxy's side".to_owned()
+            }
+            _ => format!("have the proxy allow {allow} to this host and port"),
         };
-        return Advice::new(cause, remedy, section);
+        let inside = "for a host inside the network, add it to proxy.no_proxy (chart: proxy.noProxy)";
+        return Advice::new(cause, format!("{remedy}; {inside}"), "proxy-refused");
     }
     let offered = if schemes.is_empty() { "none".to_owned() } else { schemes.join(", ") };
     let basic = schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"));

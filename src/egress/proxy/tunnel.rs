@@ -4,7 +4,7 @@
 //! authentication that it offers.
 
 mod head;
-mod schemes;
+pub(in crate::egress) mod schemes;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -36,7 +36,12 @@ fn all() -> Vec<Error> {
         Error::Uncertain { doubt: Doubt::Cut, source: Some(cause()) },
         Error::Unreadable { base: base.clone(), problem: "it is not JSON", source: None },
         Error::TooLarge { base: base.clone(), limit: 1 },
-        Error::Unavailable { base: base.clone(), status: StatusCode::BAD_GATEWAY, retry_after: None },
+        Error::Unavailable {
+            base: base.clone(),
+            speaker: Speaker::Front,
+            status: StatusCode::BAD_GATEWAY,
+            retry_after: None,
+        },
         Error::RateLimited { base: base.clone(), retry_after: Some(Duration::from_secs(9)) },
         Error::TokenInvalid { connection: "main".into(), exception: String::new() },
         Error::RouteMissing,
@@ -48,6 +53,7 @@ fn all() -> Vec<Error> {
         Stranger::Loop,
         Stranger::NotFoundPage,
         Stranger::ClientCertificate,
+        Stranger::Tls,
         Stranger::OtherType,
     ] {
         errors.push(Error::NotBitbucket { base: base.clone(), stranger });

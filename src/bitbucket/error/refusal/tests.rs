@@ -121,6 +121,34 @@ fn a_5xx_is_unavailable_and_a_lost_answer_of_a_write_is_uncertain() {
 }
 
 #[test]
+fn a_5xx_is_blamed_on_a_reverse_proxy_where_bitbucket_did_not_number_it() {
+    let words = |status, id| match judge(Reply::of(status, "").header("x-arequestid", id)) {
+        Err(Error::Unavailable { speaker, status, .. }) => speaker.in_words(status)[0].clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        words(502, ""),
+        "a reverse proxy before Bitbucket answers HTTP 502 Bad Gateway: it does not reach Bitbucket"
+    );
+    assert!(words(504, "").contains("504 Gateway Timeout: it does not reach Bitbucket"));
+    assert!(words(503, "").ends_with("overloaded, or a reverse proxy before it does not reach it"));
+    assert!(words(503, "@1").ends_with("in maintenance, overloaded or broken"));
+}
+
+#[test]
+fn a_404_that_is_not_bitbuckets_says_that_there_is_none() {
+    let plain = |body| Reply::of(404, body).header("content-type", "text/plain").header("x-arequestid", "");
+    for body in ["", "default backend - 404"] {
+        let told = judge(plain(body));
+        assert!(
+            matches!(told, Err(Error::NotBitbucket { stranger: Stranger::NotFoundPage, .. })),
+            "{told:?}"
+        );
+    }
+    assert!(matches!(judge(plain("<status-code>404<")), Err(Error::RouteMissing)));
+}
+
+#[test]
 fn an_answer_that_could_not_be_written_leaves_the_write_in_doubt() {
     let lost = exception(400, r#""com.fasterxml.jackson.databind.JsonMappingException""#, "");
     assert!(matches!(judge(lost), Err(Error::Uncertain { doubt: Doubt::Serialisation, .. })));
@@ -142,6 +170,13 @@ fn a_web_page_is_no_answer() {
     let nginx = Reply::of(400, "<title>400 No required SSL certificate was sent</title>");
     let nginx = judge(nginx.header("content-type", "text/html").header("x-arequestid", ""));
     assert_eq!(stranger(nginx), Some(Stranger::ClientCertificate));
+    for words in [
+        "<h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port",
+        "Bad Request\nThis combination of host and port requires TLS.\n",
+    ] {
+        let answer = Reply::of(400, words).header("content-type", "text/plain").header("x-arequestid", "");
+        assert_eq!(stranger(judge(answer)), Some(Stranger::Tls), "{words}");
+    }
     assert!(matches!(page(401, "@1"), Err(Error::TokenInvalid { .. })), "Bitbucket's own");
     let plain = Reply::of(200, "hello").header("content-type", "text/plain");
     assert_eq!(stranger(judge(plain)), Some(Stranger::OtherType));

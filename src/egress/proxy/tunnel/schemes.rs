@@ -4,7 +4,7 @@
 ///
 /// A header holds any number of challenges, and their parameters have commas between them as the challenges have:
 /// `Negotiate, Basic realm="a, b", charset="UTF-8"` offers Negotiate and Basic.
-pub(super) fn of<'a>(headers: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(in crate::egress) fn of<'a>(headers: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut schemes: Vec<String> = Vec::new();
     for scheme in headers.flat_map(elements).filter_map(scheme) {
         if schemes.len() < MOST && !schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
