@@ -57,7 +57,7 @@ async fn an_intermediate_that_ends_before_the_servers_own_is_named() {
         );
         let (whose, end) = egress.expiries().all().remove(0);
         assert_eq!(whose, server.origin().to_string());
-        let left = end.duration_since(std::time::SystemTime::now()).unwrap();
+        let left = end.duration_since(SystemTime::now()).unwrap();
         assert!(left < Duration::from_secs(days * 24 * 60 * 60), "the chain's soonest: {left:?}");
     }
 }
