@@ -21,10 +21,10 @@ pub use server::{KubernetesApi, NotAServer, Server};
 ///
 /// Two rules, and both must hold:
 ///
-/// 1. *Special addresses* are refused: loopback, link-local, metadata services of clouds, multicast, broadcast,
+/// 1. *Special addresses* are refused: loopback, link-local, site-local, metadata services of clouds, multicast, broadcast,
 ///    unspecified, reserved and documentation ranges, and the Kubernetes API. Private ranges (RFC 1918, `fc00::/7`) are
 ///    not special: that is where Bitbucket lives. An IPv4 address inside an IPv6 one (mapped, compatible, translated,
-///    NAT64, 6to4, Teredo) is judged too. Only `allowed_addresses` lifts this, for the addresses that it covers.
+///    NAT64, 6to4, Teredo, ISATAP) is judged too. Only `allowed_addresses` lifts this, for the addresses that it covers.
 /// 2. *Allowed servers*: where there are any, scheme, host and port must be those of an entry, or the address that is
 ///    really dialed must be in an entry that is a network. This lifts nothing of the first rule.
 ///

@@ -3,6 +3,7 @@
 //! `UPDATE_DOCS=1 cargo test docs` writes them anew.
 
 mod links;
+mod quotes;
 mod settings;
 
 use std::fmt::Write as _;
