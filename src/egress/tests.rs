@@ -83,6 +83,9 @@ async fn an_untrusted_issuer_is_named_in_words_that_people_search_for() {
     assert_eq!(error.hop(), Hop::Tls);
     let (detail, causes) = (error.detail(), crate::ops::causes(&error));
     assert!(detail.starts_with("UnknownIssuer; presented: 1. ") && causes.ends_with(&detail), "{causes}");
+    let (why, advice) = (error.why(), error.advice());
+    assert!(why.starts_with(&advice.cause) && why.ends_with(&detail), "{why}");
+    assert!(!why.contains(&advice.remedy), "the remedy stands beside it: {why}");
     assert!(!causes.contains("OtherError") && !causes.contains("Rejected"), "no dump of our types: {causes}");
 }
 
