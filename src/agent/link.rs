@@ -182,7 +182,7 @@ impl Link {
     fn failed(&self, failure: &Failure, outage: &Outage) -> Duration {
         let lost_for = outage.lost_for();
         let wait = failure.wait().length(lost_for);
-        let (verdict, cause, advice) = (failure.verdict(), causes(failure), failure.advice());
+        let (verdict, cause, advice) = (failure.verdict(), failure.why(), failure.advice());
         let (remedy, docs) = (&advice.remedy, advice.link());
         warn!(gateway = %self.origin, %verdict, cause, remedy, docs, retry_in = ?wait, ?lost_for, "not attached");
         wait
@@ -213,6 +213,14 @@ impl Link {
 }
 
 impl Failure {
+    /// What failed with all its causes, for a log that has the remedy beside it.
+    fn why(&self) -> String {
+        match self {
+            Self::Unreachable(error) => format!("{self}: {}", error.why()),
+            Self::Slow(_) | Self::Cut(_) | Self::Refused(_) => causes(self),
+        }
+    }
+
     /// Sorts what a greeting over `outer` ended with; where the connection ended, it knows better than the status why.
     pub(super) async fn of(status: Status, outer: &Channel) -> Self {
         if attach::was_reset(&status) {

@@ -227,6 +227,12 @@ impl Error {
         std::error::Error::source(self).map(ToString::to_string).unwrap_or_default()
     }
 
+    /// The cause and what is behind it, for the operator's log, where the remedy has a place of its own.
+    pub fn why(&self) -> String {
+        let (cause, detail) = (self.advice().cause, self.detail());
+        if detail.is_empty() { cause } else { format!("{cause}: {detail}") }
+    }
+
     /// Sorts what a handshake with the origin ended with.
     pub(super) fn handshake(origin: Origin, source: io::Error) -> Self {
         match tls::library(&source) {

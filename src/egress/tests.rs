@@ -111,6 +111,9 @@ async fn an_untrusted_issuer_is_named_in_words_that_people_search_for() {
     assert_eq!(error.hop(), Hop::Tls);
     let (detail, causes) = (error.detail(), crate::ops::causes(&error));
     assert!(detail.starts_with("UnknownIssuer; presented: 1. ") && causes.ends_with(&detail), "{causes}");
+    let (why, advice) = (error.why(), error.advice());
+    assert!(why.starts_with(&advice.cause) && why.ends_with(&detail), "{why}");
+    assert!(!why.contains(&advice.remedy), "the remedy stands beside it: {why}");
     assert!(!causes.contains("OtherError") && !causes.contains("Rejected"), "no dump of our types: {causes}");
 }
 
@@ -205,7 +208,9 @@ async fn the_look_behind_the_alert_is_one_connection_that_sends_nothing() {
     });
     let server = server.await;
     refused(&ca, &server).await;
-    assert_eq!((seen.recv().await, seen.recv().await), (Some(0), Some(0)), "how much each brought");
+    let both = async { (seen.recv().await, seen.recv().await) };
+    let both = tokio::time::timeout(Duration::from_secs(5), both).await.expect("two connections");
+    assert_eq!(both, (Some(0), Some(0)), "how much each brought");
     assert!(seen.try_recv().is_err(), "and no third");
 }
 

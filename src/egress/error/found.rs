@@ -45,6 +45,7 @@ fn unresolved(source: &io::Error) -> &'static str {
 }
 
 /// Each kind of failure of the addresses once, and not the addresses.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum is open, and has words for the rest")]
 fn unconnected(source: &io::Error) -> String {
     let attempts = source.get_ref().and_then(|inner| inner.downcast_ref::<Attempts>());
     let mut kinds: Vec<String> = Vec::new();

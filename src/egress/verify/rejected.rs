@@ -95,10 +95,11 @@ impl Rejected {
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.why {
+        if let CertificateError::Other(OtherError(inner)) = &self.why {
             // The library would show it as Rust's `Debug`.
-            CertificateError::Other(OtherError(inner)) => write!(f, "{inner}; presented:")?,
-            why => write!(f, "{why}; presented:")?,
+            write!(f, "{inner}; presented:")?;
+        } else {
+            write!(f, "{}; presented:", self.why)?;
         }
         for (at, certificate) in self.chain.iter().take(SHOWN).enumerate() {
             write!(f, " {}. {certificate}", at + 1)?;

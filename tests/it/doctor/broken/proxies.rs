@@ -1,9 +1,16 @@
 //! Proxies that refuse, are gone, or look into what they carry. One proxy for both legs breaks both.
 
+use std::time::Duration;
+
+use gitproxy::ops::Tasks;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
 use crate::tools::{Mitm, Rules, Squid, free_port};
 
 use super::super::visit::Visit;
-use super::{BITBUCKET, Diagnosis, GATEWAY};
+use super::{BITBUCKET, Diagnosis, GATEWAY, in_time};
 
 #[tokio::test]
 async fn one_that_wants_a_password() {
@@ -123,5 +130,48 @@ async fn one_that_opens_tls_and_is_not_trusted() {
     .await;
 }
 
+#[tokio::test]
+async fn one_that_answers_late_is_a_warning() {
+    let (url, _tasks) = late_proxy().await;
+    let visit = Visit::new().await.by_names_of_the_proxy().set("HTTPS_PROXY", &url);
+    let told = visit.doctor(&["--json"]).await;
+    assert_eq!(told.code, 0, "the agent would attach: {}", told.all());
+    for leg in [GATEWAY, BITBUCKET] {
+        let tunnel = told.check(leg, "tunnel");
+        assert_eq!(tunnel["outcome"], "warned", "{}", told.all());
+        let cause = tunnel["cause"].as_str().expect("a sentence");
+        assert!(cause.contains("only after 5."), "{cause}");
+    }
+    in_time(&told);
+}
+
+/// A proxy that answers CONNECT after 5 s, and takes every name for this machine's.
+async fn late_proxy() -> (String, Tasks) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let (tasks, each) = (Tasks::new(), Tasks::new());
+    tasks.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            each.spawn(answer_late(stream));
+        }
+    });
+    (url, tasks)
+}
+
+#[expect(clippy::disallowed_methods, reason = "it plays a proxy, which is somebody else's way out")]
+async fn answer_late(stream: TcpStream) {
+    let mut stream = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).await.is_ok_and(|read| read > 0) {}
+    let port = head.split([':', ' ']).nth(2).and_then(|port| port.parse().ok()).unwrap_or(0_u16);
+    // The agent says nothing before it has its answer.
+    let _silence = timeout(LATE, stream.read_u8()).await;
+    let Ok(mut origin) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    let _peer_gone = stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
+    let _peer_gone = copy_bidirectional(&mut stream, &mut origin).await;
+}
+
+/// Longer than half of what a hop has by default.
+const LATE: Duration = Duration::from_secs(5);
 const USER: &str = "robot";
 const PASSWORD: &str = "squ1d-c4nary";
