@@ -148,6 +148,22 @@ async fn a_collector_of_the_settings_is_told_when_our_own_certificate_ends() {
     tasks.cut();
 }
 
+#[tokio::test]
+async fn a_dial_of_the_link_takes_no_longer_than_set() {
+    // It listens and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://{}", listener.local_addr().expect("bound"));
+    let (folder, tasks) = (tempfile::tempdir().expect("a folder"), Tasks::new());
+    let patience = Patience { hop: Duration::from_millis(100), ..Patience::default() };
+    let config = Config { gateway: url.parse().expect("a gateway"), patience, ..config(folder.path()) };
+    let agent = Agent::start(config, &tasks).await.expect("started");
+    let mut state = agent.state();
+    let given_up = state.wait_for(|state| *state == State::Waiting);
+    // Without the setting it would be 10 s.
+    tokio::time::timeout(Duration::from_secs(5), given_up).await.expect("in time").expect("it tells");
+    tasks.cut();
+}
+
 /// Takes one push.
 async fn pushed(listener: &TcpListener) -> String {
     let (mut tcp, _) = listener.accept().await.expect("accepted");

@@ -74,6 +74,24 @@ async fn every_reserved_header_but_two_is_refused_and_so_is_one_sent_twice() {
 }
 
 #[tokio::test]
+async fn a_connection_that_the_cloud_holds_does_not_lead_to_the_agents_own_machine() {
+    let world = World::with(|plan| plan.guarded().local("main").held("cloud")).await;
+    assert!(world.sim.url().starts_with("https://localhost:"), "a name that leads to loopback");
+    let (caller, before) = (world.caller().await, world.sim.request_count());
+    let status = caller.clone().on("cloud").raw(READ, &[]).await.expect("an answer").status();
+    let found = (status.code(), Reason::of(&status));
+    assert_eq!(found, (Code::PermissionDenied, Some(Reason::OriginRefused)), "{status:?}");
+    assert!(!status.message().contains("127.0.0.1") && !status.message().contains("::1"), "{status:?}");
+    assert_eq!(world.sim.request_count(), before, "{:?}", world.sim.requests());
+    let own = caller.on("main").raw(READ, &[]).await.expect("an answer");
+    assert_eq!(
+        own.status().code(),
+        Code::Ok,
+        "what the agent's own settings name is not the guard's business"
+    );
+}
+
+#[tokio::test]
 async fn what_else_a_caller_sends_is_dropped_before_the_agent() {
     let (world, spy) = Spy::world().await;
     let caller = world.caller().await;

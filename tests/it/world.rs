@@ -147,7 +147,7 @@ impl World {
             bitbucket_proxies: None,
             connections: local.map(|link| self.account(link).into()).collect(),
             new_origins: Allowance::default(),
-            guard: simulator_allowed(),
+            guard: guard(site.allowed_addresses),
             link: tunnel::Options::default(),
             limits: tunnel::admit::Limits::default(),
             debug: site.debug.then(|| DebugListen::Tcp(([127, 0, 0, 1], 0).into())),
@@ -196,10 +196,9 @@ pub(crate) fn new_key() -> Key {
     Key::generate().expect("entropy")
 }
 
-/// Lets connections that come with a call go to the simulator, which is on this machine.
-fn simulator_allowed() -> Guard {
-    let loopback = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network"));
-    Guard::new(Vec::new(), loopback.into(), Vec::new())
+fn guard(allowed_addresses: &[&str]) -> Guard {
+    let allowed = allowed_addresses.iter().map(|net| net.parse().expect("a network"));
+    Guard::new(Vec::new(), allowed.collect(), Vec::new())
 }
 
 /// A simulator with `SHOP/web`, whose `a.txt` has two lines, and with `SECRET/vault`, which is nobody's business.

@@ -18,6 +18,8 @@ pub(super) struct Site {
     pub(super) links: Vec<Link>,
     pub(super) hooks: Box<dyn FnOnce(Core) -> Core>,
     pub(super) debug: bool,
+    /// Where connections that come with a call may go though it is special.
+    pub(super) allowed_addresses: &'static [&'static str],
     /// Whether this process plays it.
     pub(super) runs: bool,
 }
@@ -84,7 +86,16 @@ impl Plan {
     /// Adds an agent, by `TENANT/NAME`. There is `acme/site` already.
     pub(crate) fn agent(mut self, id: &str) -> Self {
         let (links, hooks) = (Vec::new(), Box::new(|core| core));
-        self.sites.push(Site { id: id.to_owned(), links, hooks, debug: false, runs: true });
+        // The simulator is on this machine.
+        let allowed_addresses = &["127.0.0.0/8", "::1/128"];
+        self.sites.push(Site {
+            id: id.to_owned(),
+            links,
+            hooks,
+            debug: false,
+            allowed_addresses,
+            runs: true,
+        });
         self
     }
 
@@ -103,6 +114,12 @@ impl Plan {
     /// Opens its debug listener, on TCP.
     pub(crate) fn debug(mut self) -> Self {
         self.last().debug = true;
+        self
+    }
+
+    /// Takes away what lets the connections that the cloud holds go to the simulator, as it is without settings.
+    pub(crate) fn guarded(mut self) -> Self {
+        self.last().allowed_addresses = &[];
         self
     }
 
