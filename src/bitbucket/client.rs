@@ -22,7 +22,7 @@ use crate::bitbucket::account::{Account, Base, Credential};
 use crate::bitbucket::download::Download;
 use crate::bitbucket::error::{Doubt, Recovery, Site, Stranger, refusal};
 use crate::bitbucket::names::{Projects, RepoId};
-use crate::bitbucket::probe::Expiry;
+use crate::bitbucket::probe::{Expiry, Turnstile};
 use crate::bitbucket::reply::{self, Asked, Kind, Reply};
 use crate::bitbucket::request::Anonymous;
 use crate::bitbucket::transport::{Body, Lost, Transport};
@@ -51,6 +51,7 @@ struct Inner {
     /// For a probe of the hops; over a transport of a test there are none.
     connector: Option<Connector>,
     expiry: Expiry,
+    turnstile: Turnstile,
 }
 
 impl Client {
@@ -77,9 +78,19 @@ impl Client {
         let site = Site { connection: account.name.into(), base: base.as_str().into() };
         let Account { credential, user, projects, .. } = account;
         let user = user.or_else(|| credential.login().map(str::to_owned));
-        let expiry = Expiry::default();
+        let (expiry, turnstile) = (Expiry::default(), Turnstile::default());
         Ok(Self {
-            inner: Arc::new(Inner { transport, base, site, credential, user, projects, connector, expiry }),
+            inner: Arc::new(Inner {
+                transport,
+                base,
+                site,
+                credential,
+                user,
+                projects,
+                connector,
+                expiry,
+                turnstile,
+            }),
         })
     }
 
@@ -121,6 +132,11 @@ impl Client {
     /// What is known of the token's end.
     pub(super) fn expiry(&self) -> &Expiry {
         &self.inner.expiry
+    }
+
+    /// What lets one probe in after the other.
+    pub(super) fn turnstile(&self) -> &Turnstile {
+        &self.inner.turnstile
     }
 
     /// Sends a request once, whatever happens, and reads an answer of at most 16 MiB, whatever it says.

@@ -12,6 +12,7 @@ mod limits;
 mod login;
 mod network;
 mod site;
+mod turnstile;
 mod visit;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 pub(super) use self::expiry::Expiry;
 use self::login::{Login, Who};
 use self::site::{Product, Version};
+pub(super) use self::turnstile::Turnstile;
 use self::visit::{Miss, Visit};
 use crate::bitbucket::{Client, Error, projects};
 use crate::ops::{Advice, Check};
@@ -45,7 +47,8 @@ pub(super) struct Findings {
 
 impl Client {
     /// Looks at every hop to Bitbucket, at the server, and at what the token is and may do; within 13 s, and reading
-    /// only.
+    /// only. Another probe of the client is waited for; and for 30 s after a refused login the same credential is not tried
+    /// again, but the same told.
     ///
     /// Every name of a REST check is there, skipped where there was nothing to try. A token that ends within 30 days is
     /// logged as a warning too, once a day.
@@ -55,6 +58,10 @@ impl Client {
 
     /// The same with what the checks have in words only.
     pub(super) async fn examine(&self) -> Findings {
+        let mut last = self.turnstile().enter().await;
+        if let Some(found) = last.recall(self.credential()) {
+            return found;
+        }
         let visit = Visit::start(self, LIMIT);
         let mut findings = Findings::default();
         let why = match findings.look(&visit).await {
@@ -62,6 +69,7 @@ impl Client {
             Err(Ended(why)) => why,
         };
         findings.complete(why);
+        last.keep(&findings, self.credential());
         findings
     }
 }

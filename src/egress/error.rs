@@ -123,6 +123,11 @@ pub enum Error {
         /// What the TLS library said.
         source: io::Error,
     },
+    /// TLS is spoken where it was not expected.
+    Secured {
+        /// Where it was asked without TLS.
+        origin: Origin,
+    },
     /// HTTP/2 was insisted on, and the server did not agree.
     NoHttp2 {
         /// Where it should have gone.
@@ -189,7 +194,7 @@ impl Error {
             Self::Resolve { .. } => Hop::Resolve,
             Self::Connect { .. } => Hop::Connect,
             Self::Timeout { hop, .. } => *hop,
-            Self::Tls { .. } => Hop::Tls,
+            Self::Tls { .. } | Self::Secured { .. } => Hop::Tls,
             Self::NoHttp2 { .. } => Hop::Alpn,
         }
     }
@@ -199,6 +204,7 @@ impl Error {
         match self {
             Self::OtherOrigin { origin, .. }
             | Self::PlainHttp { origin }
+            | Self::Secured { origin }
             | Self::Forbidden { origin, .. }
             | Self::ProxyResolve { origin, .. }
             | Self::ProxyConnect { origin, .. }
@@ -350,6 +356,7 @@ impl std::error::Error for Error {
             | Self::PlainHttp { .. }
             | Self::ProxyRefused { .. }
             | Self::Timeout { .. }
+            | Self::Secured { .. }
             | Self::NoHttp2 { .. } => None,
             Self::Forbidden { source, .. } => Some(source),
             Self::ProxyResolve { source, .. }

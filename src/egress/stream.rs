@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Error, Origin};
+use super::{Error, Origin, Scheme};
 
 /// A connection that is ready for HTTP, whatever it runs through.
 pub struct Stream {
@@ -16,6 +16,8 @@ pub struct Stream {
     protocol: Protocol,
     seen_by: SeenBy,
     origin: Origin,
+    /// Whether what is read first has to be looked at: no HTTP begins as an alert of TLS does.
+    unheard: bool,
 }
 
 /// Who reads the requests.
@@ -41,12 +43,13 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 impl Stream {
     pub(super) fn new(io: impl Transport + 'static, protocol: Protocol, origin: Origin) -> Self {
-        Self { io: Box::new(io), protocol, seen_by: SeenBy::Origin, origin }
+        let unheard = origin.scheme() == Scheme::Http;
+        Self { io: Box::new(io), protocol, seen_by: SeenBy::Origin, origin, unheard }
     }
 
     /// One to a proxy that forwards each request, as it does those without TLS.
     pub(super) fn forwarded(io: impl Transport + 'static, origin: Origin) -> Self {
-        Self { io: Box::new(io), protocol: Protocol::Http1, seen_by: SeenBy::Proxy, origin }
+        Self { io: Box::new(io), protocol: Protocol::Http1, seen_by: SeenBy::Proxy, origin, unheard: false }
     }
 
     /// Where it goes.
@@ -76,7 +79,15 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = Pin::new(&mut self.io).poll_read(context, buffer);
+        if self.unheard && matches!(read, Poll::Ready(Ok(()))) {
+            self.unheard = false;
+            if buffer.filled()[before..].starts_with(&ALERT) {
+                let error = Error::Secured { origin: self.origin.clone() };
+                return Poll::Ready(Err(io::Error::other(error)));
+            }
+        }
         // With TLS 1.3 a server refuses our certificate only here (RFC 8446, section 4.4.2.4).
         read.map_err(|error| Error::after_handshake(&self.origin, error))
     }
@@ -111,6 +122,9 @@ impl AsyncWrite for Stream {
         self.io.is_write_vectored()
     }
 }
+
+/// The type and the major version with which a TLS server begins to refuse what is no handshake (RFC 8446, section 5.1).
+const ALERT: [u8; 2] = [21, 3];
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

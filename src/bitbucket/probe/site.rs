@@ -38,7 +38,7 @@ pub(super) fn wants_login(error: &Error) -> bool {
 }
 
 /// What a server says of itself. Some old versions write the build as a number, which is not read.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::bitbucket) struct Product {
     #[serde(default, deserialize_with = "text")]

@@ -81,6 +81,28 @@ async fn every_check_is_there_in_its_order_and_the_token_goes_below_rest_only() 
     assert_eq!(far.asked.lock().unwrap().len(), 3);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_refused_login_is_not_tried_again_at_once_and_one_that_is_let_in_is() {
+    let refused = r#"{"errors":[{"exceptionName":"com.atlassian.bitbucket.auth.IncorrectPasswordAuthenticationException"}]}"#;
+    let far = FarEnd::new(&[RUNNING, VERSION, ("/projects", 401, JSON, refused)]);
+    let client = far.client();
+    let token = |checks: Vec<Check>| checks.into_iter().find(|check| check.name == "token").expect("a check");
+    let (first, other) = tokio::join!(client.probe(), client.probe());
+    assert_eq!((other.len(), far.asked("/projects").len()), (first.len(), 1));
+    assert_eq!(token(first).found, "the token is refused");
+    assert_eq!(token(other).found, "the token is refused (asked 0 s ago)");
+    tokio::time::advance(Duration::from_secs(29)).await;
+    let again = client.test_connection(pb::TestConnectionRequest {}).await.expect("tested");
+    assert_eq!((again.passed, again.version.as_str(), far.asked("/projects").len()), (false, "9.4.22", 1));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(token(client.probe().await).found, "the token is refused");
+    assert_eq!(far.asked("/projects").len(), 2);
+    let far = FarEnd::new(&[RUNNING, VERSION, ("/projects", 429, JSON, "{}")]);
+    let client = far.client();
+    let (_, _) = (client.probe().await, client.probe().await);
+    assert_eq!(far.asked("/projects").len(), 2, "no login was refused");
+}
+
 #[tokio::test]
 async fn who_wants_a_login_for_the_version_gets_it_once() {
     let far = FarEnd::new(&[RUNNING, (PROPERTIES, 200, HTML, "<h1>Log in</h1>")]);

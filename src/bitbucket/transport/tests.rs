@@ -188,3 +188,22 @@ async fn what_bitbucket_answers_through_the_proxy_is_bitbuckets() {
         assert_eq!(Fault::from(read(&fake.client("")).await).reason(), reason, "{answer}");
     }
 }
+
+#[tokio::test]
+async fn who_speaks_tls_to_plain_http_leads_to_https() {
+    for answer in [
+        "\u{15}\u{3}\u{3}\0\u{2}\u{2}\u{32}",
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n\
+         <center>The plain HTTP request was sent to HTTPS port</center>",
+    ] {
+        let fake = Fake::start(answer).await;
+        let egress = Egress::new(&Settings::default(), &fake.tasks).unwrap();
+        let client = Client::new(account(&format!("http://{}/bitbucket", fake.url)), &egress).unwrap();
+        let (section, told) = probed(&client).await;
+        assert_eq!(section, "not-tls", "{told}");
+        has(&told, &["use an https:// URL"]);
+        let fault = Fault::from(write(&client).await);
+        has(fault.message(), &["TLS", "use an https:// URL"]);
+        assert_ne!(fault.reason(), Reason::WriteUncertain, "it was not understood");
+    }
+}

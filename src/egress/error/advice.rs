@@ -69,6 +69,11 @@ impl Error {
                 timeout(origin, proxy.as_ref(), *hop, *limit, *begun)
             }
             Self::Tls { origin, fault, source } => tls(&format!("TLS with {origin} failed"), *fault, source),
+            Self::Secured { origin } => Advice::new(
+                format!("{origin} speaks TLS, and was asked without it"),
+                "use an https:// URL",
+                "not-tls",
+            ),
             Self::NoHttp2 { origin, issuer } => {
                 let issuer = issuer.as_ref();
                 let issuer = issuer.map(|name| format!(" (its certificate was issued by: {name})"));
