@@ -109,10 +109,8 @@ fn stranger(reply: Reply) -> Error {
 
 /// Every Bitbucket has what is asked for here: where it is not, there is none, but at most the server that it runs in.
 fn absent(error: Error, base: &str) -> Error {
-    let missing = match &error {
-        Error::RouteMissing => true,
-        error => matches!(error, Error::Refused(refusal) if refusal.status == StatusCode::NOT_FOUND),
-    };
+    let unknown = matches!(&error, Error::Refused(refusal) if refusal.status == StatusCode::NOT_FOUND);
+    let missing = unknown || matches!(error, Error::RouteMissing);
     if missing { Error::NotBitbucket { base: base.into(), stranger: Stranger::NotFoundPage } } else { error }
 }
 

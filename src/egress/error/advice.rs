@@ -74,21 +74,22 @@ impl Error {
                 "use an https:// URL",
                 "not-tls",
             ),
-            Self::NoHttp2 { origin, issuer } => {
-                let issuer = issuer.as_ref();
-                let issuer = issuer.map(|name| format!(" (its certificate was issued by: {name})"));
-                Advice::new(
-                    format!(
-                        "{origin} does not speak HTTP/2{}; a TLS-inspecting proxy may be in between, or a load balancer \
-                         without h2 before the gateway",
-                        issuer.unwrap_or_default()
-                    ),
-                    "have it leave this host alone, or pass HTTP/2",
-                    "no-http2",
-                )
-            }
+            Self::NoHttp2 { origin, issuer } => no_http2(origin, issuer.as_deref()),
         }
     }
+}
+
+fn no_http2(origin: &Origin, issuer: Option<&str>) -> Advice {
+    let issuer = issuer.map(|name| format!(" (its certificate was issued by: {name})"));
+    Advice::new(
+        format!(
+            "{origin} does not speak HTTP/2{}; a TLS-inspecting proxy may be in between, or a load balancer without h2 \
+             before the gateway",
+            issuer.unwrap_or_default()
+        ),
+        "have it leave this host alone, or pass HTTP/2",
+        "no-http2",
+    )
 }
 
 /// What is wrong, what to do, and the section that tells more.

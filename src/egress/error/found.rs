@@ -26,6 +26,7 @@ impl Error {
             }
             Self::Timeout { limit, .. } => format!("no answer within {:.1} s", limit.as_secs_f64()),
             Self::ProxyTls { fault, .. } | Self::Tls { fault, .. } => unsafe_because(*fault).to_owned(),
+            Self::Secured { .. } => "TLS is spoken there".to_owned(),
             Self::NoHttp2 { .. } => "no HTTP/2".to_owned(),
         }
     }
