@@ -18,7 +18,7 @@ async fn a_wrong_context_path() {
         leg: BITBUCKET,
         check: "status",
         section: "not-bitbucket",
-        cause: &["the answer is not what Bitbucket Data Center", "it names no state"],
+        cause: &["there is no Bitbucket below the connection's base URL"],
         remedy: "context path",
     }
     .of(&visit.bitbucket_at(&url))
@@ -50,8 +50,8 @@ async fn nginx_whose_bitbucket_is_gone() {
         leg: BITBUCKET,
         check: "status",
         section: "bitbucket-unavailable",
-        cause: &["502 Bad Gateway"],
-        remedy: "administrator",
+        cause: &["a reverse proxy before Bitbucket answers HTTP 502 Bad Gateway"],
+        remedy: "check that Bitbucket runs",
     }
     .of(&visit)
     .await;
