@@ -1,5 +1,6 @@
 mod guarded;
 mod proxied;
+mod server;
 
 use std::error::Error as _;
 use std::time::SystemTime;
@@ -11,6 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use self::server::{Server, server_tls};
 use super::fixture::{Ca, Identity, asking_for_certificates};
 use super::serve::ServerTls;
 use super::*;
@@ -344,62 +346,5 @@ fn patient(ca: &Ca, hop_timeout: Duration) -> Egress {
     Egress::new(&settings, &Tasks::new()).unwrap()
 }
 
-fn server_tls(identity: &Identity, alpn: &[&[u8]]) -> ServerTls {
-    let folder = tempfile::tempdir().unwrap();
-    let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
-    std::fs::write(&certificate, identity.pem()).unwrap();
-    std::fs::write(&key, identity.key_pem()).unwrap();
-    ServerTls::new(&certificate, &key, alpn, &Tasks::new()).unwrap()
-}
-
 /// In seconds.
 const DAY: u64 = 24 * 60 * 60;
-
-/// A server on a port of its own that ends with the test.
-struct Server {
-    port: u16,
-    tasks: Tasks,
-}
-
-impl Server {
-    /// One that does TLS and echoes.
-    async fn start(identity: &Identity, alpn: &[&[u8]]) -> Self {
-        let tls = server_tls(identity, alpn);
-        Self::raw(move |tcp| {
-            let tls = tls.clone();
-            async move {
-                let Ok(tls) = tls.acceptor().accept(tcp).await else { return };
-                let (mut read, mut write) = tokio::io::split(tls);
-                let _peer_gone = tokio::io::copy(&mut read, &mut write).await;
-            }
-        })
-        .await
-    }
-
-    /// One that does as told with a connection.
-    async fn raw<F>(serve: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let tasks = Tasks::new();
-        let own = tasks.clone();
-        tasks.spawn(async move {
-            while let Ok((tcp, _)) = listener.accept().await {
-                own.spawn(serve(tcp));
-            }
-        });
-        Self { port, tasks }
-    }
-
-    fn origin(&self) -> Origin {
-        format!("https://localhost:{}", self.port).parse().unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.tasks.cut();
-    }
-}

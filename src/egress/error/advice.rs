@@ -229,11 +229,11 @@ fn certificate(kind: Kind) -> Sentences {
 
 fn refused(origin: &Origin, proxy: &Origin, refusal: &Refusal) -> Advice {
     let Refusal { status, reason, schemes, credentials } = refusal;
-    let (what, allow) = match origin.scheme() {
-        Scheme::Http => ("a request", "requests"),
-        Scheme::Https => ("a tunnel", "CONNECT"),
+    let (refused, allow) = match origin.scheme() {
+        Scheme::Http => ("refused a request to", "requests"),
+        Scheme::Https => ("refused a tunnel to", "CONNECT"),
     };
-    let cause = format!("the proxy {proxy} refused {what} to {origin}: {} {reason}", status.as_u16());
+    let cause = format!("the proxy {proxy} {refused} {origin}: {} {reason}", status.as_u16());
     let cause = cause.trim_end();
     if *status != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
         let remedy = match *status {
