@@ -85,7 +85,7 @@ fn turned_away<B>(client: &egress::Client, answer: &Response<B>) -> Option<Lost>
         return None;
     }
     let said = client.refusal(answer)?;
-    let (hop, recovery, says) = (reason(said.hop()), recovery(&said), said.to_string());
+    let (hop, recovery, says) = told(&said);
     Some(if status.is_server_error() {
         Lost::Between { hop, recovery, says, source: said.into() }
     } else {
@@ -96,11 +96,11 @@ fn turned_away<B>(client: &egress::Client, answer: &Response<B>) -> Option<Lost>
 fn lost(error: legacy::Error, origin: &Origin) -> Lost {
     if let Some(said) = egress::Error::among(&error) {
         // What `egress` refuses to read is as good as not sent: the server did not let us in.
-        let (hop, recovery, says) = (reason(said.hop()), recovery(said), said.to_string());
+        let (hop, recovery, says) = told(said);
         return Lost::Unsent { hop, recovery, says, source: error.into() };
     }
     if let Some(said) = egress::Error::in_text(origin, &causes(&error)) {
-        let (hop, recovery, says) = (reason(said.hop()), recovery(&said), said.to_string());
+        let (hop, recovery, says) = told(&said);
         return Lost::Unsent { hop, recovery, says, source: said.into() };
     }
     if error.is_connect() {
@@ -109,6 +109,11 @@ fn lost(error: legacy::Error, origin: &Origin) -> Lost {
         return Lost::Unsent { hop, recovery, says, source: error.into() };
     }
     Lost::Underway { source: error.into() }
+}
+
+/// What `egress` said, in the words of the adapter.
+fn told(said: &egress::Error) -> (Reason, Recovery, String) {
+    (reason(said.hop()), recovery(said), said.to_string())
 }
 
 pub(super) fn reason(hop: Hop) -> Reason {

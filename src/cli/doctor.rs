@@ -58,19 +58,17 @@ fn log(report: &Report) {
     for leg in &report.legs {
         for check in &leg.checks {
             let (name, leg, found, detail) = (check.name, leg.part.to_string(), &check.found, &check.detail);
+            let outcome = check.outcome.to_string();
             let took_ms = u64::try_from(check.took.as_millis()).unwrap_or(u64::MAX);
             match &check.outcome {
-                Outcome::Passed => {
-                    info!(leg, check = name, outcome = "passed", found, detail, took_ms, "preflight")
-                }
-                Outcome::Skipped => {
-                    info!(leg, check = name, outcome = "skipped", found, detail, took_ms, "preflight")
+                Outcome::Passed | Outcome::Skipped => {
+                    info!(leg, check = name, outcome, found, detail, took_ms, "preflight")
                 }
                 Outcome::Warned(it) => {
                     warn!(
                         leg,
                         check = name,
-                        outcome = "warned",
+                        outcome,
                         found,
                         detail,
                         cause = it.cause,
@@ -84,7 +82,7 @@ fn log(report: &Report) {
                     error!(
                         leg,
                         check = name,
-                        outcome = "failed",
+                        outcome,
                         found,
                         detail,
                         cause = it.cause,

@@ -53,9 +53,13 @@ impl Connector {
 
     /// The proxy that sees the requests themselves and forwards them, as one does with those without TLS.
     pub fn forwarder(&self) -> Option<Proxy> {
-        match (self.origin.scheme(), self.alpn, self.route().way) {
-            (Scheme::Http, Alpn::Http1OrHttp2, Way::Through(proxy)) => Some(proxy),
-            (Scheme::Http | Scheme::Https, _, _) => None,
+        // It is asked for each request: the way is decided only where it matters.
+        if self.origin.scheme() == Scheme::Https || self.alpn == Alpn::Http2Only {
+            return None;
+        }
+        match self.route().way {
+            Way::Through(proxy) => Some(proxy),
+            Way::Direct => None,
         }
     }
 }

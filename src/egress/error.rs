@@ -268,9 +268,11 @@ impl Error {
 
     /// The server's refusal of our certificate, for who has nothing but the text of an error: HTTP/2 keeps no more of it.
     pub fn in_text(origin: &Origin, text: &str) -> Option<Self> {
-        let (origin, fault) = (origin.clone(), TlsFault::ClientCertificate);
-        let source = || io::Error::other(text.to_owned());
-        text.contains(WANTS_CERTIFICATE).then(|| Self::Tls { origin, fault, source: source() })
+        text.contains(WANTS_CERTIFICATE).then(|| Self::Tls {
+            origin: origin.clone(),
+            fault: TlsFault::ClientCertificate,
+            source: io::Error::other(text.to_owned()),
+        })
     }
 
     /// Finds one among the causes of an error, also where the library for sockets carries it.

@@ -116,7 +116,7 @@ fn is_past(then: SystemTime, now: SystemTime) -> bool {
 }
 
 /// Days before the end from which on it is said: time enough for the slowest of authorities.
-const SOON: i64 = 30;
+pub(super) const SOON: i64 = 30;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many owners are kept: connections that come with calls bring in new ones for as long as the process runs.
 const MOST: usize = 1000;

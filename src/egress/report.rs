@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::ProtocolVersion;
 
+use super::expiry::SOON;
 use super::stream::Protocol;
 use super::walk::{Found, Session, Step, Walk};
 use super::{Certificate, Connector, Error, Hop, Way};
@@ -170,8 +171,6 @@ fn name_of(hop: Hop) -> &'static str {
 
 /// A sound hop takes milliseconds, and around the world half a second.
 const SLOW: Duration = Duration::from_secs(3);
-/// From so many days before its end a certificate is a warning.
-const SOON: i64 = 30;
 
 #[cfg(test)]
 mod tests {

@@ -63,7 +63,7 @@ async fn measure(test: &str, carrier: Carrier) {
 
     let own_mib = || resident_mib(&agent.id().expect("it runs").to_string(), "RssAnon");
     let full_mib = own_mib();
-    let ratio = p99_ratio(&quiet, &loaded).await;
+    let ratio = median_p99_ratio(&quiet, &loaded).await;
     let agent_mib = own_mib().max(full_mib);
     let gateway_mib = resident_mib("self", "VmHWM").saturating_sub(before);
     println!(
@@ -103,6 +103,16 @@ async fn all_windows_are_full(caller: &Caller) {
     while made.len() < STEADY || made[made.len() - STEADY] != made[made.len() - 1] {
         made.push(caller.unary(MADE, text("")).await.expect("an answer").into_inner().data);
     }
+}
+
+/// A tunnel that starves its callers does so in every round; what else the machine does comes and goes.
+async fn median_p99_ratio(quiet: &Caller, loaded: &Caller) -> f64 {
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
+        ratios.push(p99_ratio(quiet, loaded).await);
+    }
+    ratios.sort_by(f64::total_cmp);
+    ratios[ROUNDS / 2]
 }
 
 /// How much slower the 99th percentile is with load than without, calls of both kinds taking turns.
@@ -153,8 +163,9 @@ const READERS: usize = 200;
 /// those of a binary with every test in it, and are not counted.
 const AGENT_OWN_MIB: u64 = 48;
 const GATEWAY_MIB_BESIDE_WINDOWS: u64 = 32;
-/// Many, and in turns, so that what else the machine does hits both kinds alike.
-const CALLS: usize = 2000;
+const ROUNDS: usize = 9;
+/// In each round. Many, and in turns, so that what else the machine does hits both kinds alike.
+const CALLS: usize = 500;
 /// After so many answers with the same count nothing is under way.
 const STEADY: usize = 50;
 /// A starved tunnel shows as a hang, which must not become the test's own.

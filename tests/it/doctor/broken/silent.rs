@@ -16,7 +16,7 @@ use crate::tools::resolver::Resolver;
 use crate::tools::{Netns, Nginx};
 use crate::world::tls::{Ca, Oddity};
 
-use super::super::visit::Visit;
+use super::super::visit::{Told, Visit};
 use super::{BITBUCKET, Diagnosis, GATEWAY};
 
 #[tokio::test]
@@ -120,10 +120,7 @@ async fn a_bitbucket_that_takes_the_request_and_hangs() {
 async fn a_name_that_nobody_knows() {
     let Some(netns) = Netns::new().await else { return };
     let _resolver = Resolver::start(netns.outside(DNS), &[]).await;
-    let visit = Visit::new().await.without_connection().set("GATEWAY_URL", "https://gateway.test");
-    let hosts = visit.file("hosts", "127.0.0.1 localhost\n");
-    let program = Path::new(env!("CARGO_BIN_EXE_gitproxy"));
-    let told = visit.doctor_by(netns.command(program, Path::new(&hosts), DNS), &["--json"]).await;
+    let told = told_inside(&netns).await;
     Diagnosis {
         code: 4,
         leg: GATEWAY,
@@ -138,10 +135,7 @@ async fn a_name_that_nobody_knows() {
 #[tokio::test]
 async fn a_name_server_that_is_gone() {
     let Some(netns) = Netns::new().await else { return };
-    let visit = Visit::new().await.without_connection().set("GATEWAY_URL", "https://gateway.test");
-    let hosts = visit.file("hosts", "127.0.0.1 localhost\n");
-    let program = Path::new(env!("CARGO_BIN_EXE_gitproxy"));
-    let told = visit.doctor_by(netns.command(program, Path::new(&hosts), DNS), &["--json"]).await;
+    let told = told_inside(&netns).await;
     Diagnosis {
         code: 4,
         leg: GATEWAY,
@@ -151,6 +145,14 @@ async fn a_name_server_that_is_gone() {
         remedy: "the DNS of the agent's host",
     }
     .is_told_by(&told);
+}
+
+/// What the doctor finds in a namespace where `gateway.test` is a name for its resolver.
+async fn told_inside(netns: &Netns) -> Told {
+    let visit = Visit::new().await.without_connection().set("GATEWAY_URL", "https://gateway.test");
+    let hosts = visit.file("hosts", "127.0.0.1 localhost\n");
+    let program = Path::new(env!("CARGO_BIN_EXE_gitproxy"));
+    visit.doctor_by(netns.command(program, Path::new(&hosts), DNS), &["--json"]).await
 }
 
 /// A listener that takes every connection, and never says a word.
