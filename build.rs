@@ -95,6 +95,7 @@ fn generate(descriptors: &[u8]) -> Result<(), Failure> {
         .bytes(".gitproxy.tunnel.v1.ProbeRequest")
         .bytes(".gitproxy.tunnel.v1.ProbeResponse")
         .bytes(".gitproxy.scm.v1.GetFileResponse")
+        .bytes(".gitproxy.scm.v1.GetArchiveResponse")
         .bytes(".gitproxy.scm.v1.EditFileRequest")
         // It carries a token; `proto::held` writes a Debug that does not.
         .skip_debug([".gitproxy.tunnel.v1.HeldConnection"])

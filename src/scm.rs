@@ -44,6 +44,9 @@ pub use projects::Projects;
 /// The answer of a backend, on its way.
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, Fault>>;
 
+/// The messages of a streaming answer, until its end or its first fault.
+pub type Stream<T> = BoxStream<'static, Result<T, Fault>>;
+
 /// What a connection can do: one method a command, called only by [`call`](mod@call).
 ///
 /// A request that arrives here has passed the checks of [`describe`](mod@describe): its fields are in their limits and its
@@ -87,10 +90,7 @@ pub trait Scm: Send + Sync + 'static {
     /// Lists the paths of all files below a directory.
     async fn list_files(&self, request: pb::ListFilesRequest) -> Result<pb::ListFilesResponse, Fault>;
     /// Streams the exact bytes of a file, in messages as [`chunks`] makes them.
-    async fn get_file(
-        &self,
-        request: pb::GetFileRequest,
-    ) -> Result<BoxStream<'static, Result<pb::GetFileResponse, Fault>>, Fault>;
+    async fn get_file(&self, request: pb::GetFileRequest) -> Result<Stream<pb::GetFileResponse>, Fault>;
     /// Writes one file and commits it.
     async fn edit_file(&self, request: pb::EditFileRequest) -> Result<pb::EditFileResponse, Fault>;
     /// Opens a pull request.
@@ -106,6 +106,95 @@ pub trait Scm: Send + Sync + 'static {
         &self,
         request: pb::GetBuildStatusRequest,
     ) -> Result<pb::GetBuildStatusResponse, Fault>;
+    /// Lists commits, newest first.
+    async fn list_commits(&self, request: pb::ListCommitsRequest) -> Result<pb::ListCommitsResponse, Fault>;
+    /// Reads one commit.
+    async fn get_commit(&self, request: pb::GetCommitRequest) -> Result<pb::GetCommitResponse, Fault>;
+    /// Says what one commit has that another has not.
+    async fn compare_commits(
+        &self,
+        request: pb::CompareCommitsRequest,
+    ) -> Result<pb::CompareCommitsResponse, Fault>;
+    /// Reads what changed, line by line.
+    async fn get_diff(&self, request: pb::GetDiffRequest) -> Result<pb::GetDiffResponse, Fault>;
+    /// Lists what is in one directory.
+    async fn list_directory(
+        &self,
+        request: pb::ListDirectoryRequest,
+    ) -> Result<pb::ListDirectoryResponse, Fault>;
+    /// Reads one branch.
+    async fn get_branch(&self, request: pb::GetBranchRequest) -> Result<pb::GetBranchResponse, Fault>;
+    /// Lists tags.
+    async fn list_tags(&self, request: pb::ListTagsRequest) -> Result<pb::ListTagsResponse, Fault>;
+    /// Changes what the request names of a pull request.
+    async fn update_pr(&self, request: pb::UpdatePrRequest) -> Result<pb::UpdatePrResponse, Fault>;
+    /// Asks whether a pull request would be merged.
+    async fn check_merge(&self, request: pb::CheckMergeRequest) -> Result<pb::CheckMergeResponse, Fault>;
+    /// Merges a pull request, or arms the merge.
+    async fn merge_pr(&self, request: pb::MergePrRequest) -> Result<pb::MergePrResponse, Fault>;
+    /// Declines a pull request.
+    async fn decline_pr(&self, request: pb::DeclinePrRequest) -> Result<pb::DeclinePrResponse, Fault>;
+    /// Opens a declined pull request again.
+    async fn reopen_pr(&self, request: pb::ReopenPrRequest) -> Result<pb::ReopenPrResponse, Fault>;
+    /// Says what a reviewer says.
+    async fn review_pr(&self, request: pb::ReviewPrRequest) -> Result<pb::ReviewPrResponse, Fault>;
+    /// Lists what happened to a pull request.
+    async fn list_activity(
+        &self,
+        request: pb::ListActivityRequest,
+    ) -> Result<pb::ListActivityResponse, Fault>;
+    /// Lists the files that a pull request changes.
+    async fn list_changes(&self, request: pb::ListChangesRequest) -> Result<pb::ListChangesResponse, Fault>;
+    /// Reads what a pull request changes, line by line.
+    async fn get_pr_diff(&self, request: pb::GetPrDiffRequest) -> Result<pb::GetPrDiffResponse, Fault>;
+    /// Says where a pull request stands.
+    async fn get_pr_status(&self, request: pb::GetPrStatusRequest) -> Result<pb::GetPrStatusResponse, Fault>;
+    /// Lists comments of a pull request.
+    async fn list_comments(
+        &self,
+        request: pb::ListCommentsRequest,
+    ) -> Result<pb::ListCommentsResponse, Fault>;
+    /// Changes a comment.
+    async fn update_comment(
+        &self,
+        request: pb::UpdateCommentRequest,
+    ) -> Result<pb::UpdateCommentResponse, Fault>;
+    /// Deletes a comment.
+    async fn delete_comment(
+        &self,
+        request: pb::DeleteCommentRequest,
+    ) -> Result<pb::DeleteCommentResponse, Fault>;
+    /// Resolves a comment or opens it again.
+    async fn resolve_comment(
+        &self,
+        request: pb::ResolveCommentRequest,
+    ) -> Result<pb::ResolveCommentResponse, Fault>;
+    /// Lists builds.
+    async fn list_builds(&self, request: pb::ListBuildsRequest) -> Result<pb::ListBuildsResponse, Fault>;
+    /// Reports a build.
+    async fn set_build_status(
+        &self,
+        request: pb::SetBuildStatusRequest,
+    ) -> Result<pb::SetBuildStatusResponse, Fault>;
+    /// Publishes a scanner's report.
+    async fn publish_report(
+        &self,
+        request: pb::PublishReportRequest,
+    ) -> Result<pb::PublishReportResponse, Fault>;
+    /// Says that logs of builds are not stored, and where they are.
+    async fn get_build_log(&self, request: pb::GetBuildLogRequest) -> Result<pb::GetBuildLogResponse, Fault>;
+    /// Streams an archive of the files at a commit, in messages as [`chunks`] makes them.
+    async fn get_archive(
+        &self,
+        request: pb::GetArchiveRequest,
+    ) -> Result<Stream<pb::GetArchiveResponse>, Fault>;
+    /// Sends where a pull request stands, then each change, and heartbeats.
+    async fn watch_pr(&self, request: pb::WatchPrRequest) -> Result<Stream<pb::WatchPrResponse>, Fault>;
+    /// Sends what builds say, then each change, and heartbeats.
+    async fn watch_build_status(
+        &self,
+        request: pb::WatchBuildStatusRequest,
+    ) -> Result<Stream<pb::WatchBuildStatusResponse>, Fault>;
 }
 
 /// Makes the services of `gitproxy.scm.v1` over `core`.

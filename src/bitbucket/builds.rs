@@ -3,6 +3,10 @@
 //! The list is the old resource's, which every version has and no other enumerates (FACTS 5). It knows commits, but no
 //! repositories: so that a connection's projects stay its limits, the commit is looked for in the repository first.
 
+mod list;
+mod report;
+mod set;
+
 use bytes::Bytes;
 use http::Request;
 use serde::Deserialize;
@@ -67,6 +71,7 @@ impl From<Wire> for pb::Build {
             url: wire.url,
             description: wire.description,
             reported_ms: wire.date_added,
+            ..Default::default()
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::bitbucket::probe::{Expiry, Turnstile};
 use crate::bitbucket::reply::{self, Asked, Kind, Reply};
 use crate::bitbucket::request::Anonymous;
 use crate::bitbucket::transport::{Body, Lost, Transport};
+use crate::bitbucket::version::Seen;
 use crate::bitbucket::{Error, transport};
 use crate::egress::{Connector, Egress};
 use crate::ops::Echo;
@@ -52,6 +53,7 @@ struct Inner {
     connector: Option<Connector>,
     expiry: Expiry,
     turnstile: Turnstile,
+    seen: Seen,
 }
 
 impl Client {
@@ -90,6 +92,7 @@ impl Client {
                 connector,
                 expiry,
                 turnstile,
+                seen: Seen::default(),
             }),
         })
     }
@@ -132,6 +135,11 @@ impl Client {
     /// What is known of the token's end.
     pub(super) fn expiry(&self) -> &Expiry {
         &self.inner.expiry
+    }
+
+    /// Which version answered last.
+    pub(super) fn seen(&self) -> &Seen {
+        &self.inner.seen
     }
 
     /// What lets one probe in after the other.

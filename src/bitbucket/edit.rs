@@ -116,6 +116,7 @@ impl From<Wire> for pb::Commit {
             author: wire.author.map(Into::into),
             authored_ms: wire.author_timestamp,
             parent_ids: wire.parents.into_iter().map(|parent| parent.id).collect(),
+            ..Default::default()
         }
     }
 }

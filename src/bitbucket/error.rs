@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::bitbucket::version::Version;
 use crate::ops::causes;
 use crate::proto::{Effect, Reason};
 
@@ -137,6 +138,16 @@ pub enum Error {
     /// Bitbucket refuses something for a reason that it names.
     #[error("{0}")]
     Refused(Box<Refusal>),
+    /// This Bitbucket is too old for what the call needs; nothing was sent.
+    #[error("Bitbucket {version} has no {what}; {needs} has")]
+    TooOld {
+        /// What it lacks.
+        what: &'static str,
+        /// What runs.
+        version: Version,
+        /// The first version that has it.
+        needs: Version,
+    },
     /// This Bitbucket has no such REST resource.
     #[error("this Bitbucket does not have the REST resource")]
     RouteMissing,

@@ -1,7 +1,7 @@
-//! Pull requests: OpenPR, GetPR, ListPRs.
+//! Pull requests: GetPR, ListPRs; every other command has a file of its own.
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::Request;
 
 use crate::bitbucket::names::{BranchName, RepoId};
 use crate::bitbucket::page::{self, Cursor, Listing, Page};
@@ -10,22 +10,17 @@ use crate::bitbucket::request::{Draft, Path, Permission};
 use crate::bitbucket::{Client, Error};
 use crate::proto::scm::v1 as pb;
 
+mod activity;
+mod changes;
+mod close;
+mod merge;
+mod open;
+mod review;
+mod status;
+mod update;
 mod wire;
 
-use wire::{Open, Ref, Wire};
-
-/// `POST /rest/api/latest/projects/{p}/repos/{r}/pull-requests`
-fn open_request(open: &Opening) -> Request<Bytes> {
-    let body = Open {
-        title: &open.title,
-        description: &open.description,
-        from_ref: Ref::new(&open.from_repo, &open.from),
-        to_ref: Ref::new(&open.repo, &open.to),
-        reviewers: open.reviewers.iter().map(|name| wire::Named::user(name)).collect(),
-    };
-    Draft::new(Method::POST, Path::repo(&open.repo).segment("pull-requests"), Permission::RepoRead)
-        .json(&body)
-}
+use wire::Wire;
 
 /// `GET /rest/api/latest/projects/{p}/repos/{r}/pull-requests/{id}`
 fn request(repo: &RepoId, id: i64) -> Request<Bytes> {
@@ -73,50 +68,7 @@ struct Filter {
     from: Option<BranchName>,
 }
 
-/// A pull request that shall be opened.
-#[derive(Debug)]
-struct Opening {
-    repo: RepoId,
-    from_repo: RepoId,
-    from: BranchName,
-    to: BranchName,
-    title: String,
-    description: String,
-    reviewers: Vec<String>,
-}
-
-impl Opening {
-    fn parse(client: &Client, asked: pb::OpenPrRequest) -> Result<Self, Error> {
-        let repo = client.repo(asked.repo.as_ref())?;
-        let from_repo = match &asked.from_repo {
-            Some(fork) => RepoId::parse("from_repo", Some(fork), client.projects())?,
-            None => repo.clone(),
-        };
-        let from = BranchName::parse(&asked.from_branch).map_err(|why| Error::field("from_branch", why))?;
-        let to = BranchName::parse(&asked.to_branch).map_err(|why| Error::field("to_branch", why))?;
-        if !(1..=TITLE).contains(&characters(asked.title.trim())) {
-            return Err(Error::field("title", "must be 1 to 255 characters"));
-        }
-        if characters(&asked.description) > DESCRIPTION {
-            return Err(Error::field("description", "must be at most 32,768 characters"));
-        }
-        let (title, description, reviewers) = (asked.title, asked.description, asked.reviewers);
-        Ok(Self { repo, from_repo, from, to, title, description, reviewers })
-    }
-}
-
 impl Client {
-    /// Opens a pull request.
-    ///
-    /// # Errors
-    /// [`Error::Field`], [`Error::OutsideProject`] also for the fork, and Bitbucket's refusals; `PR_EXISTS` with the id of
-    /// the one that exists, `PR_EMPTY`, `REVIEWERS_INVALID`, `TOKEN_HAS_NO_USER`.
-    pub async fn open_pr(&self, asked: pb::OpenPrRequest) -> Result<pb::OpenPrResponse, Error> {
-        let open = Opening::parse(self, asked)?;
-        let opened = reply(&self.send(open_request(&open)).await?)?;
-        Ok(pb::OpenPrResponse { pull_request: Some(opened) })
-    }
-
     /// Reads a pull request.
     ///
     /// # Errors
@@ -164,8 +116,6 @@ pub(super) fn characters(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-const TITLE: usize = 255;
-const DESCRIPTION: usize = 32_768;
 /// At most this many are asked for at a time: each may have a description of 32 KiB.
 const PAGE: u32 = 200;
 

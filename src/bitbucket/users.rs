@@ -19,6 +19,6 @@ pub(super) struct Wire {
 
 impl From<Wire> for pb::User {
     fn from(wire: Wire) -> Self {
-        Self { name: wire.name, display_name: wire.display_name, slug: wire.slug }
+        Self { name: wire.name, display_name: wire.display_name, slug: wire.slug, email: String::new() }
     }
 }

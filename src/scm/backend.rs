@@ -3,14 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
 use tracing::{debug, warn};
 
 use self::cache::{Cache, Identity};
 use self::origins::Origins;
 use super::connections::{Connection, HeldBackends};
 use super::held::{Credential, Settings};
-use super::{Scm, chunks};
+use super::{Scm, Stream, chunks};
 use crate::bitbucket::{self, Account, Client, ProjectKey};
 use crate::ops::secret::Source;
 use crate::proto::scm::v1 as pb;
@@ -122,7 +121,10 @@ fn needs_somebody(fault: &Fault) -> bool {
 const CLIENTS: usize = 64;
 
 macro_rules! commands {
-    ($($method:ident($request:ident) -> $response:ident;)*) => {
+    (
+        unary { $($method:ident($request:ident) -> $response:ident;)* }
+        watch { $($watch:ident($asked:ident) -> $told:ident;)* }
+    ) => {
         #[tonic::async_trait]
         impl Scm for Client {
             $(async fn $method(&self, request: pb::$request) -> Result<pb::$response, Fault> {
@@ -130,18 +132,31 @@ macro_rules! commands {
                 Client::$method(self, request).await.map_err(fault)
             })*
 
-            async fn get_file(
-                &self,
-                request: pb::GetFileRequest,
-            ) -> Result<BoxStream<'static, Result<pb::GetFileResponse, Fault>>, Fault> {
+            $(async fn $watch(&self, request: pb::$asked) -> Result<Stream<pb::$told>, Fault> {
+                let told = Client::$watch(self, request).await.map_err(fault)?;
+                Ok(told.map(|message| message.map_err(fault)).boxed())
+            })*
+
+            async fn get_file(&self, request: pb::GetFileRequest) -> Result<Stream<pb::GetFileResponse>, Fault> {
                 let file = Client::get_file(self, request).await.map_err(fault)?;
-                Ok(chunks::messages(file.map(|bytes| bytes.map_err(fault))))
+                let bytes = file.map(|bytes| bytes.map_err(fault));
+                Ok(chunks::messages(bytes, |data| pb::GetFileResponse { data }))
+            }
+
+            async fn get_archive(
+                &self,
+                request: pb::GetArchiveRequest,
+            ) -> Result<Stream<pb::GetArchiveResponse>, Fault> {
+                let archive = Client::get_archive(self, request).await.map_err(fault)?;
+                let bytes = archive.map(|bytes| bytes.map_err(fault));
+                Ok(chunks::messages(bytes, |data| pb::GetArchiveResponse { data }))
             }
         }
     };
 }
 
 commands! {
+    unary {
     test_connection(TestConnectionRequest) -> TestConnectionResponse;
     list_projects(ListProjectsRequest) -> ListProjectsResponse;
     list_repos(ListReposRequest) -> ListReposResponse;
@@ -157,6 +172,36 @@ commands! {
     list_prs(ListPRsRequest) -> ListPRsResponse;
     post_comment(PostCommentRequest) -> PostCommentResponse;
     get_build_status(GetBuildStatusRequest) -> GetBuildStatusResponse;
+    list_commits(ListCommitsRequest) -> ListCommitsResponse;
+    get_commit(GetCommitRequest) -> GetCommitResponse;
+    compare_commits(CompareCommitsRequest) -> CompareCommitsResponse;
+    get_diff(GetDiffRequest) -> GetDiffResponse;
+    list_directory(ListDirectoryRequest) -> ListDirectoryResponse;
+    get_branch(GetBranchRequest) -> GetBranchResponse;
+    list_tags(ListTagsRequest) -> ListTagsResponse;
+    update_pr(UpdatePrRequest) -> UpdatePrResponse;
+    check_merge(CheckMergeRequest) -> CheckMergeResponse;
+    merge_pr(MergePrRequest) -> MergePrResponse;
+    decline_pr(DeclinePrRequest) -> DeclinePrResponse;
+    reopen_pr(ReopenPrRequest) -> ReopenPrResponse;
+    review_pr(ReviewPrRequest) -> ReviewPrResponse;
+    list_activity(ListActivityRequest) -> ListActivityResponse;
+    list_changes(ListChangesRequest) -> ListChangesResponse;
+    get_pr_diff(GetPrDiffRequest) -> GetPrDiffResponse;
+    get_pr_status(GetPrStatusRequest) -> GetPrStatusResponse;
+    list_comments(ListCommentsRequest) -> ListCommentsResponse;
+    update_comment(UpdateCommentRequest) -> UpdateCommentResponse;
+    delete_comment(DeleteCommentRequest) -> DeleteCommentResponse;
+    resolve_comment(ResolveCommentRequest) -> ResolveCommentResponse;
+    list_builds(ListBuildsRequest) -> ListBuildsResponse;
+    set_build_status(SetBuildStatusRequest) -> SetBuildStatusResponse;
+    publish_report(PublishReportRequest) -> PublishReportResponse;
+    get_build_log(GetBuildLogRequest) -> GetBuildLogResponse;
+    }
+    watch {
+        watch_pr(WatchPrRequest) -> WatchPrResponse;
+        watch_build_status(WatchBuildStatusRequest) -> WatchBuildStatusResponse;
+    }
 }
 
 #[cfg(test)]

@@ -121,11 +121,7 @@ pub async fn stream<Q, A, F>(
 ) -> Result<Response<Messages<A>>, Status>
 where
     Q: Describe,
-    F: for<'a> FnOnce(
-            &'a dyn Scm,
-            Q,
-        ) -> Reply<'a, futures_util::stream::BoxStream<'static, Result<A, Fault>>>
-        + Send,
+    F: for<'a> FnOnce(&'a dyn Scm, Q) -> Reply<'a, super::Stream<A>> + Send,
 {
     let mut entry = core.enter(&request);
     let outcome = match core.connect(&mut entry, &request) {

@@ -4,18 +4,19 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 
 use crate::proto::Fault;
-use crate::proto::scm::v1::GetFileResponse;
 
 /// The most bytes in one message, as the proto promises.
 pub const MOST: usize = 64 * 1024;
 
 /// Cuts the bytes of a file into messages of at most [`MOST`], without copying; an empty file is one empty message.
-pub fn messages<S>(bytes: S) -> BoxStream<'static, Result<GetFileResponse, Fault>>
+pub fn messages<S, M>(bytes: S, message: fn(Bytes) -> M) -> BoxStream<'static, Result<M, Fault>>
 where
     S: Stream<Item = Result<Bytes, Fault>> + Send + 'static,
+    M: Send + 'static,
 {
     let start = File { bytes: bytes.fuse().boxed(), rest: Bytes::new(), sent: Sent::Nothing };
-    stream::unfold(start, |mut file| async { file.next().await.map(|message| (message, file)) }).boxed()
+    let pieces = stream::unfold(start, |mut file| async { file.next().await.map(|piece| (piece, file)) });
+    pieces.map(move |piece| piece.map(message)).boxed()
 }
 
 struct File {
@@ -30,7 +31,7 @@ enum Sent {
 }
 
 impl File {
-    async fn next(&mut self) -> Option<Result<GetFileResponse, Fault>> {
+    async fn next(&mut self) -> Option<Result<Bytes, Fault>> {
         while self.rest.is_empty() {
             match self.bytes.next().await {
                 Some(Ok(bytes)) => self.rest = bytes,
@@ -42,13 +43,12 @@ impl File {
             }
         }
         self.sent = Sent::Something;
-        let data = self.rest.split_to(self.rest.len().min(MOST));
-        Some(Ok(GetFileResponse { data }))
+        Some(Ok(self.rest.split_to(self.rest.len().min(MOST))))
     }
 
-    fn last(&mut self) -> Option<Result<GetFileResponse, Fault>> {
+    fn last(&mut self) -> Option<Result<Bytes, Fault>> {
         match std::mem::replace(&mut self.sent, Sent::Something) {
-            Sent::Nothing => Some(Ok(GetFileResponse::default())),
+            Sent::Nothing => Some(Ok(Bytes::new())),
             Sent::Something => None,
         }
     }
@@ -59,8 +59,8 @@ mod tests {
     use super::*;
 
     async fn lengths(bytes: Vec<Result<Bytes, Fault>>) -> Vec<Result<usize, String>> {
-        let cut = messages(stream::iter(bytes));
-        cut.map(|m| m.map(|m| m.data.len()).map_err(|fault| fault.message().to_owned())).collect().await
+        let cut = messages(stream::iter(bytes), |data| data.len());
+        cut.map(|m| m.map_err(|fault| fault.message().to_owned())).collect().await
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use crate::proto::methods::METHODS;
 
 mod builds;
 mod comments;
+mod commits;
 mod connections;
 mod files;
 mod pull_requests;

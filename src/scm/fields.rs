@@ -1,5 +1,7 @@
 //! The fields of a request: what they name, and whether they are in their limits.
 
+use std::ops::RangeInclusive;
+
 use super::command::Target;
 use crate::proto::Fault;
 use crate::proto::scm::v1::RepoRef;
@@ -23,6 +25,9 @@ pub enum Presence {
     Optional,
 }
 
+/// The most unchanged lines around a place of a diff.
+pub const CONTEXT_MOST: i32 = 1_000;
+
 /// The largest `page_size` of most lists.
 pub const PAGE_MOST: i32 = 1_000;
 
@@ -41,6 +46,12 @@ impl Fields {
             }
             None => self.refuse(field, "is missing"),
         }
+    }
+
+    /// A pull request and its target repository.
+    pub fn pull_request(&mut self, repo: Option<&RepoRef>, field: &str, id: i64) {
+        self.repo("repo", repo);
+        self.number(field, id);
     }
 
     /// Another repository, such as a fork.
@@ -130,6 +141,49 @@ impl Fields {
     pub fn not_negative(&mut self, field: &str, number: i64) {
         if number < 0 {
             self.refuse(field, "must not be negative");
+        }
+    }
+
+    /// A number in a range.
+    pub fn between(&mut self, field: &str, number: i32, range: RangeInclusive<i32>) {
+        if !range.contains(&number) {
+            self.refuse(field, format!("must be {} to {}", range.start(), range.end()));
+        }
+    }
+
+    /// A version that must be met, where there is one.
+    pub fn version(&mut self, field: &str, version: Option<i32>) {
+        self.not_negative(field, version.unwrap_or_default().into());
+    }
+
+    /// How many elements a list has.
+    pub fn at_most(&mut self, field: &str, count: usize, most: usize) {
+        if count > most {
+            self.refuse(field, format!("must have at most {most} elements"));
+        }
+    }
+
+    /// Login names.
+    pub fn names(&mut self, field: &str, names: &[String]) {
+        for (index, name) in names.iter().enumerate() {
+            self.name(&format!("{field}[{index}]"), name, Presence::Required);
+        }
+    }
+
+    /// What goes before paths: a path that may end with `/`.
+    pub fn prefix(&mut self, field: &str, prefix: &str) {
+        self.name(field, prefix, Presence::Optional);
+        if prefix.starts_with('/') || prefix.split('/').any(|segment| segment == "..") {
+            self.refuse(field, "must not begin with `/` or contain the segment `..`");
+        }
+    }
+
+    /// An address for people, of at most `most` characters.
+    pub fn url(&mut self, field: &str, url: &str, presence: Presence, most: usize) {
+        self.text(field, url, presence, most);
+        self.name(field, url, presence);
+        if !(url.is_empty() || url.starts_with("https://") || url.starts_with("http://")) {
+            self.refuse(field, "must begin with https:// or http://");
         }
     }
 

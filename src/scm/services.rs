@@ -7,6 +7,7 @@ use tonic::service::Routes;
 use super::Core;
 use crate::proto::scm::v1::builds_server::BuildsServer;
 use crate::proto::scm::v1::comments_server::CommentsServer;
+use crate::proto::scm::v1::commits_server::CommitsServer;
 use crate::proto::scm::v1::connections_server::ConnectionsServer;
 use crate::proto::scm::v1::files_server::FilesServer;
 use crate::proto::scm::v1::pull_requests_server::PullRequestsServer;
@@ -15,6 +16,7 @@ use crate::proto::scm::v1::repos_server::ReposServer;
 
 mod builds;
 mod comments;
+mod commits;
 mod connections;
 mod files;
 mod pull_requests;
@@ -29,6 +31,7 @@ pub(super) fn routes(core: &Arc<Core>) -> Routes {
     Routes::default()
         .add_service(BuildsServer::new(builds::Builds(core())).max_decoding_message_size(REQUEST_MOST))
         .add_service(CommentsServer::new(comments::Comments(core())).max_decoding_message_size(REQUEST_MOST))
+        .add_service(CommitsServer::new(commits::Commits(core())).max_decoding_message_size(REQUEST_MOST))
         .add_service(
             ConnectionsServer::new(connections::Connections(core())).max_decoding_message_size(REQUEST_MOST),
         )

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream, StreamExt as _};
+use futures_util::stream::{self, StreamExt as _};
 
 use super::audit::{Audit, Outcome};
 use super::connections::{Connection, HeldBackends};
 use super::held::Settings;
 use super::policy::{AllowAll, Decision, Policy};
-use super::{Command, Scm, chunks};
+use super::{Command, Scm, Stream, chunks};
 use crate::proto::Fault;
 use crate::proto::scm::v1 as pb;
 
@@ -89,17 +89,33 @@ macro_rules! record {
                 Ok(pb::$response::default())
             })*
 
-            async fn get_file(
-                &self,
-                request: pb::GetFileRequest,
-            ) -> Result<BoxStream<'static, Result<pb::GetFileResponse, Fault>>, Fault> {
+            async fn get_file(&self, request: pb::GetFileRequest) -> Result<Stream<pb::GetFileResponse>, Fault> {
                 self.note("get_file");
                 let first = Ok(Bytes::from(vec![0; chunks::MOST + 1]));
+                let message = |data| pb::GetFileResponse { data };
                 Ok(match request.path.as_str() {
-                    "cut" => chunks::messages(stream::iter([first, Err(Fault::internal("cut"))])),
-                    "endless" => chunks::messages(stream::iter([first]).chain(stream::pending())),
-                    _ => chunks::messages(stream::iter([first])),
+                    "cut" => chunks::messages(stream::iter([first, Err(Fault::internal("cut"))]), message),
+                    "endless" => chunks::messages(stream::iter([first]).chain(stream::pending()), message),
+                    _ => chunks::messages(stream::iter([first]), message),
                 })
+            }
+
+            async fn get_archive(&self, _: pb::GetArchiveRequest) -> Result<Stream<pb::GetArchiveResponse>, Fault> {
+                self.note("get_archive");
+                Ok(stream::iter([Ok(pb::GetArchiveResponse::default())]).boxed())
+            }
+
+            async fn watch_pr(&self, _: pb::WatchPrRequest) -> Result<Stream<pb::WatchPrResponse>, Fault> {
+                self.note("watch_pr");
+                Ok(stream::iter([Ok(pb::WatchPrResponse::default())]).boxed())
+            }
+
+            async fn watch_build_status(
+                &self,
+                _: pb::WatchBuildStatusRequest,
+            ) -> Result<Stream<pb::WatchBuildStatusResponse>, Fault> {
+                self.note("watch_build_status");
+                Ok(stream::iter([Ok(pb::WatchBuildStatusResponse::default())]).boxed())
             }
         }
     };
@@ -121,4 +137,29 @@ record! {
     list_prs: ListPRsRequest => ListPRsResponse,
     post_comment: PostCommentRequest => PostCommentResponse,
     get_build_status: GetBuildStatusRequest => GetBuildStatusResponse,
+    list_commits: ListCommitsRequest => ListCommitsResponse,
+    get_commit: GetCommitRequest => GetCommitResponse,
+    compare_commits: CompareCommitsRequest => CompareCommitsResponse,
+    get_diff: GetDiffRequest => GetDiffResponse,
+    list_directory: ListDirectoryRequest => ListDirectoryResponse,
+    get_branch: GetBranchRequest => GetBranchResponse,
+    list_tags: ListTagsRequest => ListTagsResponse,
+    update_pr: UpdatePrRequest => UpdatePrResponse,
+    check_merge: CheckMergeRequest => CheckMergeResponse,
+    merge_pr: MergePrRequest => MergePrResponse,
+    decline_pr: DeclinePrRequest => DeclinePrResponse,
+    reopen_pr: ReopenPrRequest => ReopenPrResponse,
+    review_pr: ReviewPrRequest => ReviewPrResponse,
+    list_activity: ListActivityRequest => ListActivityResponse,
+    list_changes: ListChangesRequest => ListChangesResponse,
+    get_pr_diff: GetPrDiffRequest => GetPrDiffResponse,
+    get_pr_status: GetPrStatusRequest => GetPrStatusResponse,
+    list_comments: ListCommentsRequest => ListCommentsResponse,
+    update_comment: UpdateCommentRequest => UpdateCommentResponse,
+    delete_comment: DeleteCommentRequest => DeleteCommentResponse,
+    resolve_comment: ResolveCommentRequest => ResolveCommentResponse,
+    list_builds: ListBuildsRequest => ListBuildsResponse,
+    set_build_status: SetBuildStatusRequest => SetBuildStatusResponse,
+    publish_report: PublishReportRequest => PublishReportResponse,
+    get_build_log: GetBuildLogRequest => GetBuildLogResponse,
 }

@@ -7,6 +7,7 @@ use tonic::Code;
 
 use crate::bitbucket::Error;
 use crate::bitbucket::error::{Doubt, Recovery, Refusal, Speaker};
+use crate::bitbucket::version::Version;
 use crate::proto::{Fault, Reason};
 
 impl From<Error> for Fault {
@@ -34,7 +35,10 @@ impl From<Error> for Fault {
             }
             Error::TokenInvalid { connection, .. } => token(&connection),
             Error::Refused(refusal) => refused(*refusal),
-            Error::RouteMissing => Self::new(Code::Unimplemented, Reason::NotInThisVersion, ROUTE_MISSING),
+            Error::TooOld { what, version, needs } => too_old(what, version, needs),
+            Error::RouteMissing => {
+                Self::new(Code::FailedPrecondition, Reason::NotInThisVersion, ROUTE_MISSING)
+            }
             Error::Xsrf => Self::internal(XSRF),
         }
     }
@@ -54,6 +58,13 @@ fn outside(project: String) -> Fault {
 fn unusable(connection: String, problem: &str) -> Fault {
     let message = format!("connection `{connection}` cannot be used: {problem}");
     Fault::new(Code::FailedPrecondition, Reason::ConnectionInvalid, message).with("connection", connection)
+}
+
+fn too_old(what: &str, version: Version, needs: Version) -> Fault {
+    let message = format!("Bitbucket {version} has no {what}: Bitbucket {needs} has; nothing was done");
+    Fault::new(Code::FailedPrecondition, Reason::NotInThisVersion, message)
+        .with("version", version.to_string())
+        .with("needs", needs.to_string())
 }
 
 fn token(connection: &str) -> Fault {
@@ -200,6 +211,24 @@ const SENTENCES: &[(Reason, Code, &str)] = &[
         Reason::TokenHasNoUser,
         Code::FailedPrecondition,
         "the write needs a user, but a project or repository token has none; use a personal token",
+    ),
+    (Reason::BuildNotFound, Code::NotFound, "no build of this key on the commit"),
+    (Reason::CommentOutOfDate, Code::Aborted, "the comment has changed since it was read; read it again"),
+    (Reason::CommentHasReplies, Code::FailedPrecondition, "a comment with replies cannot be deleted"),
+    (
+        Reason::MergeStrategyRefused,
+        Code::FailedPrecondition,
+        "the repository does not allow the merge strategy",
+    ),
+    (
+        Reason::AutoMergeDisabled,
+        Code::FailedPrecondition,
+        "the repository does not allow auto-merge; its administrator can, in the settings of pull requests",
+    ),
+    (
+        Reason::ReviewRefused,
+        Code::FailedPrecondition,
+        "the token's user opened the pull request, and authors do not review",
     ),
 ];
 

@@ -54,7 +54,7 @@ pub(super) fn of(error: Error) -> Advice {
         Error::RateLimited { .. } => rate_limit(),
         Error::TokenInvalid { .. } => token(),
         Error::Refused(refusal) => refused(&refusal),
-        Error::RouteMissing => Advice::new(
+        Error::TooOld { .. } | Error::RouteMissing => Advice::new(
             "this Bitbucket does not have the REST resource",
             "upgrade Bitbucket to a version that has it",
             "version",
@@ -130,7 +130,7 @@ fn found(error: &Error) -> String {
         Error::RateLimited { .. } => "HTTP 429".to_owned(),
         Error::TokenInvalid { .. } => "the token is refused".to_owned(),
         Error::Refused(refusal) => format!("refused (HTTP {})", refusal.status.as_u16()),
-        Error::RouteMissing => "there is no such REST resource".to_owned(),
+        Error::TooOld { .. } | Error::RouteMissing => "there is no such REST resource".to_owned(),
         Error::Account { .. } => "the connection cannot be used".to_owned(),
         Error::Field { .. }
         | Error::BranchName { .. }

@@ -14,32 +14,6 @@ fn branch(name: &str) -> BranchName {
     BranchName::parse(name).expect("a branch")
 }
 
-#[test]
-fn opening_names_both_repositories_and_full_refs() {
-    let open = Opening {
-        repo: repo("SHOP", "web"),
-        from_repo: repo("~jane", "web"),
-        from: branch("fix"),
-        to: branch("refs/heads/main"),
-        title: "Bump".into(),
-        description: String::new(),
-        reviewers: vec!["bob".into()],
-    };
-    let request = open_request(&open);
-    assert_eq!(
-        (request.method(), request.uri().path()),
-        (&Method::POST, "/rest/api/latest/projects/SHOP/repos/web/pull-requests")
-    );
-    let body: serde_json::Value = serde_json::from_slice(request.body()).expect("JSON");
-    let expected = serde_json::json!({
-        "title": "Bump",
-        "fromRef": {"id": "refs/heads/fix", "repository": {"slug": "web", "project": {"key": "~jane"}}},
-        "toRef": {"id": "refs/heads/main", "repository": {"slug": "web", "project": {"key": "SHOP"}}},
-        "reviewers": [{"user": {"name": "bob"}}],
-    });
-    assert_eq!(body, expected);
-}
-
 const PR: &str = r#"{"id":7,"version":2,"title":"Bump","state":"OPEN","draft":true,
     "fromRef":{"id":"refs/heads/fix","displayId":"fix","latestCommit":"ff","repository":{"slug":"web","project":{"key":"SHOP"}}},
     "toRef":{"id":"refs/heads/main","displayId":"main","latestCommit":"ee","repository":{"slug":"web","project":{"key":"SHOP"}}},

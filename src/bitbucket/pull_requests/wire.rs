@@ -167,6 +167,7 @@ impl From<Wire> for pb::PullRequest {
             open_tasks: wire.properties.open_task_count,
             comments: wire.properties.comment_count,
             web_url: wire.links.web(),
+            ..Default::default()
         }
     }
 }

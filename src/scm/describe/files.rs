@@ -1,10 +1,15 @@
 use super::{Describe, method};
 use crate::proto::Method;
-use crate::proto::scm::v1::{EditFileRequest, GetFileRequest, ListFilesRequest};
-use crate::scm::fields::{Fields, Presence};
+use crate::proto::scm::v1::{
+    ArchiveFormat, EditFileRequest, GetArchiveRequest, GetFileRequest, ListDirectoryRequest, ListFilesRequest,
+};
+use crate::scm::fields::{Fields, PAGE_MOST, Presence};
 
 /// A page of paths may be larger than one of entities.
 const PATHS_MOST: i32 = 10_000;
+
+/// Each is a part of the address.
+const ARCHIVED_MOST: usize = 100;
 
 /// Bitbucket's default limit for an edit, in bytes.
 const CONTENT_MOST: usize = 5_242_880;
@@ -42,5 +47,31 @@ impl Describe for EditFileRequest {
         }
         fields.commit("source_commit_id", &self.source_commit_id, Presence::Optional);
         fields.git_ref("source_branch", &self.source_branch, Presence::Optional);
+    }
+}
+
+impl Describe for ListDirectoryRequest {
+    const METHOD: &'static Method = method("/gitproxy.scm.v1.Files/ListDirectory");
+
+    fn describe(&self, fields: &mut Fields) {
+        fields.repo("repo", self.repo.as_ref());
+        fields.path("path", &self.path, Presence::Optional);
+        fields.git_ref("at", &self.at, Presence::Optional);
+        fields.page_size(self.page_size, PAGE_MOST);
+    }
+}
+
+impl Describe for GetArchiveRequest {
+    const METHOD: &'static Method = method("/gitproxy.scm.v1.Files/GetArchive");
+
+    fn describe(&self, fields: &mut Fields) {
+        fields.repo("repo", self.repo.as_ref());
+        fields.git_ref("at", &self.at, Presence::Optional);
+        fields.known::<ArchiveFormat>("format", self.format);
+        fields.at_most("paths", self.paths.len(), ARCHIVED_MOST);
+        for (index, path) in self.paths.iter().enumerate() {
+            fields.path(&format!("paths[{index}]"), path, Presence::Required);
+        }
+        fields.prefix("prefix", &self.prefix);
     }
 }

@@ -1,7 +1,8 @@
 use super::{Describe, method};
 use crate::proto::Method;
 use crate::proto::scm::v1::{
-    CreateBranchRequest, DeleteBranchRequest, GetDefaultBranchRequest, ListBranchesRequest,
+    CreateBranchRequest, DeleteBranchRequest, GetBranchRequest, GetDefaultBranchRequest, ListBranchesRequest,
+    ListTagsRequest,
 };
 use crate::scm::fields::{Fields, PAGE_MOST, Presence};
 
@@ -40,5 +41,24 @@ impl Describe for DeleteBranchRequest {
         fields.repo("repo", self.repo.as_ref());
         fields.git_ref("name", &self.name, Presence::Required);
         fields.commit("expected_commit_id", &self.expected_commit_id, Presence::Optional);
+    }
+}
+
+impl Describe for GetBranchRequest {
+    const METHOD: &'static Method = method("/gitproxy.scm.v1.Refs/GetBranch");
+
+    fn describe(&self, fields: &mut Fields) {
+        fields.repo("repo", self.repo.as_ref());
+        fields.git_ref("name", &self.name, Presence::Required);
+    }
+}
+
+impl Describe for ListTagsRequest {
+    const METHOD: &'static Method = method("/gitproxy.scm.v1.Refs/ListTags");
+
+    fn describe(&self, fields: &mut Fields) {
+        fields.repo("repo", self.repo.as_ref());
+        fields.page_size(self.page_size, PAGE_MOST);
+        fields.name("name_contains", &self.name_contains, Presence::Optional);
     }
 }

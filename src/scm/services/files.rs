@@ -4,7 +4,8 @@ use tonic::{Request, Response, Status};
 
 use crate::proto::scm::v1::files_server;
 use crate::proto::scm::v1::{
-    EditFileRequest, EditFileResponse, GetFileRequest, GetFileResponse, ListFilesRequest, ListFilesResponse,
+    EditFileRequest, EditFileResponse, GetArchiveRequest, GetArchiveResponse, GetFileRequest,
+    GetFileResponse, ListDirectoryRequest, ListDirectoryResponse, ListFilesRequest, ListFilesResponse,
 };
 use crate::scm::Core;
 use crate::scm::call::{Messages, call, stream};
@@ -13,6 +14,7 @@ pub(super) struct Files(pub(super) Arc<Core>);
 
 #[tonic::async_trait]
 impl files_server::Files for Files {
+    type GetArchiveStream = Messages<GetArchiveResponse>;
     type GetFileStream = Messages<GetFileResponse>;
 
     async fn list_files(
@@ -34,5 +36,19 @@ impl files_server::Files for Files {
         request: Request<EditFileRequest>,
     ) -> Result<Response<EditFileResponse>, Status> {
         call(&self.0, request, |scm, request| scm.edit_file(request)).await
+    }
+
+    async fn list_directory(
+        &self,
+        request: Request<ListDirectoryRequest>,
+    ) -> Result<Response<ListDirectoryResponse>, Status> {
+        call(&self.0, request, |scm, request| scm.list_directory(request)).await
+    }
+
+    async fn get_archive(
+        &self,
+        request: Request<GetArchiveRequest>,
+    ) -> Result<Response<Self::GetArchiveStream>, Status> {
+        stream(&self.0, request, |scm, request| scm.get_archive(request)).await
     }
 }

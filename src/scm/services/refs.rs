@@ -4,8 +4,9 @@ use tonic::{Request, Response, Status};
 
 use crate::proto::scm::v1::refs_server;
 use crate::proto::scm::v1::{
-    CreateBranchRequest, CreateBranchResponse, DeleteBranchRequest, DeleteBranchResponse,
-    GetDefaultBranchRequest, GetDefaultBranchResponse, ListBranchesRequest, ListBranchesResponse,
+    CreateBranchRequest, CreateBranchResponse, DeleteBranchRequest, DeleteBranchResponse, GetBranchRequest,
+    GetBranchResponse, GetDefaultBranchRequest, GetDefaultBranchResponse, ListBranchesRequest,
+    ListBranchesResponse, ListTagsRequest, ListTagsResponse,
 };
 use crate::scm::Core;
 use crate::scm::call::call;
@@ -40,5 +41,19 @@ impl refs_server::Refs for Refs {
         request: Request<DeleteBranchRequest>,
     ) -> Result<Response<DeleteBranchResponse>, Status> {
         call(&self.0, request, |scm, request| scm.delete_branch(request)).await
+    }
+
+    async fn get_branch(
+        &self,
+        request: Request<GetBranchRequest>,
+    ) -> Result<Response<GetBranchResponse>, Status> {
+        call(&self.0, request, |scm, request| scm.get_branch(request)).await
+    }
+
+    async fn list_tags(
+        &self,
+        request: Request<ListTagsRequest>,
+    ) -> Result<Response<ListTagsResponse>, Status> {
+        call(&self.0, request, |scm, request| scm.list_tags(request)).await
     }
 }

@@ -1,6 +1,9 @@
+use serde_json::Value;
+
 use super::*;
 use crate::bitbucket::Refusal;
 use crate::bitbucket::names::ProjectKey;
+use crate::bitbucket::reply::Reply;
 
 fn post(place: Place, kind: pb::CommentKind) -> Post {
     let projects = [ProjectKey::parse("SHOP").expect("a key")].into_iter().collect();
@@ -14,8 +17,13 @@ fn body(place: Place, kind: pb::CommentKind) -> Value {
 }
 
 fn anchor(path: &str, line: i32, line_type: pb::LineType) -> Place {
-    let anchor =
-        pb::Anchor { path: path.into(), line, line_type: line_type.into(), src_path: "old.rs".into() };
+    let anchor = pb::Anchor {
+        path: path.into(),
+        line,
+        line_type: line_type.into(),
+        src_path: "old.rs".into(),
+        ..Default::default()
+    };
     Place::parse(&anchor).expect("a place")
 }
 
