@@ -28,7 +28,7 @@ use crate::bitbucket::request::Anonymous;
 use crate::bitbucket::transport::{Body, Lost, Transport};
 use crate::bitbucket::{Error, transport};
 use crate::egress::{Connector, Egress};
-use crate::ops::Echo;
+use crate::ops::{Call, Echo};
 use crate::proto::Effect;
 use crate::proto::scm::v1::RepoRef;
 
@@ -38,6 +38,7 @@ use crate::proto::scm::v1::RepoRef;
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    call: Call,
 }
 
 #[derive(Debug)]
@@ -79,19 +80,19 @@ impl Client {
         let Account { credential, user, projects, .. } = account;
         let user = user.or_else(|| credential.login().map(str::to_owned));
         let (expiry, turnstile) = (Expiry::default(), Turnstile::default());
-        Ok(Self {
-            inner: Arc::new(Inner {
-                transport,
-                base,
-                site,
-                credential,
-                user,
-                projects,
-                connector,
-                expiry,
-                turnstile,
-            }),
-        })
+        let inner = Inner { transport, base, site, credential, user, projects, connector, expiry, turnstile };
+        Ok(Self { inner: Arc::new(inner), call: Call::default() })
+    }
+
+    /// The same client at work for `call`; it shares everything with this one.
+    #[must_use]
+    pub fn during(&self, call: Call) -> Self {
+        Self { inner: Arc::clone(&self.inner), call }
+    }
+
+    /// What it works for.
+    pub(super) fn call(&self) -> &Call {
+        &self.call
     }
 
     /// Reads a repository's name and checks that its project is one of the connection's.
