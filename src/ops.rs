@@ -1,6 +1,7 @@
 //! What every process needs and no command knows: tasks that drain, backoff, keys, secrets, settings, telemetry.
 
 pub mod backoff;
+pub mod call;
 mod causes;
 mod check;
 mod echo;
@@ -12,6 +13,7 @@ pub mod tasks;
 pub mod telemetry;
 pub mod watch;
 
+pub use call::{Call, Urgency};
 pub use causes::causes;
 pub use check::{Advice, Check, Outcome, SECTIONS};
 pub use echo::Echo;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
+use crate::ops::Call;
 use crate::proto::Fault;
 use crate::proto::scm::v1 as pb;
 
@@ -53,6 +54,8 @@ pub type Stream<T> = BoxStream<'static, Result<T, Fault>>;
 /// projects are the connection's. Every fault is ready for the cloud; its cause is in the log already.
 #[tonic::async_trait]
 pub trait Scm: Send + Sync + 'static {
+    /// The same backend at work for `call`: what it does from here on is done in its time and with its urgency.
+    fn during(&self, call: Call) -> Arc<dyn Scm>;
     /// Asks the server who the token is and what version runs.
     async fn test_connection(
         &self,

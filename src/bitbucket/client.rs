@@ -29,7 +29,7 @@ use crate::bitbucket::transport::{Body, Lost, Transport};
 use crate::bitbucket::version::Seen;
 use crate::bitbucket::{Error, transport};
 use crate::egress::{Connector, Egress};
-use crate::ops::Echo;
+use crate::ops::{Call, Echo};
 use crate::proto::Effect;
 use crate::proto::scm::v1::RepoRef;
 
@@ -39,6 +39,7 @@ use crate::proto::scm::v1::RepoRef;
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    call: Call,
 }
 
 #[derive(Debug)]
@@ -81,20 +82,30 @@ impl Client {
         let Account { credential, user, projects, .. } = account;
         let user = user.or_else(|| credential.login().map(str::to_owned));
         let (expiry, turnstile) = (Expiry::default(), Turnstile::default());
-        Ok(Self {
-            inner: Arc::new(Inner {
-                transport,
-                base,
-                site,
-                credential,
-                user,
-                projects,
-                connector,
-                expiry,
-                turnstile,
-                seen: Seen::default(),
-            }),
-        })
+        let inner = Inner {
+            transport,
+            base,
+            site,
+            credential,
+            user,
+            projects,
+            connector,
+            expiry,
+            turnstile,
+            seen: Seen::default(),
+        };
+        Ok(Self { inner: Arc::new(inner), call: Call::default() })
+    }
+
+    /// The same client at work for `call`; it shares everything with this one.
+    #[must_use]
+    pub fn during(&self, call: Call) -> Self {
+        Self { inner: Arc::clone(&self.inner), call }
+    }
+
+    /// What it works for.
+    pub(super) fn call(&self) -> &Call {
+        &self.call
     }
 
     /// Reads a repository's name and checks that its project is one of the connection's.

@@ -11,6 +11,7 @@ use super::connections::{Connection, HeldBackends};
 use super::held::{Credential, Settings};
 use super::{Scm, Stream, chunks};
 use crate::bitbucket::{self, Account, Client, ProjectKey};
+use crate::ops::Call;
 use crate::ops::secret::Source;
 use crate::proto::scm::v1 as pb;
 use crate::proto::{Fault, Reason};
@@ -127,6 +128,10 @@ macro_rules! commands {
     ) => {
         #[tonic::async_trait]
         impl Scm for Client {
+            fn during(&self, call: Call) -> Arc<dyn Scm> {
+                Arc::new(Client::during(self, call))
+            }
+
             $(async fn $method(&self, request: pb::$request) -> Result<pb::$response, Fault> {
                 // The adapter's method of the same name; an inherent one goes before the trait's.
                 Client::$method(self, request).await.map_err(fault)

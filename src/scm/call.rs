@@ -104,7 +104,10 @@ where
 {
     let mut entry = core.enter(&request);
     let outcome = match core.connect(&mut entry, &request) {
-        Ok(connection) => act(&*connection.backend, request.into_inner()).await,
+        Ok(connection) => {
+            let backend = connection.backend.during(entry.call(request.extensions()));
+            act(&*backend, request.into_inner()).await
+        }
         Err(fault) => Err(fault),
     };
     entry.close(outcome)
@@ -125,7 +128,10 @@ where
 {
     let mut entry = core.enter(&request);
     let outcome = match core.connect(&mut entry, &request) {
-        Ok(connection) => act(&*connection.backend, request.into_inner()).await,
+        Ok(connection) => {
+            let backend = connection.backend.during(entry.call(request.extensions()));
+            act(&*backend, request.into_inner()).await
+        }
         Err(fault) => Err(fault),
     };
     match outcome {

@@ -3,6 +3,8 @@
 //! The key is checked here and carried in the [`Command`](super::Command). This is the place, after audit and before the
 //! backend, where a journal answers a repeated key from what it remembers; without one, a key changes nothing else.
 
+use std::time::{Duration, SystemTime};
+
 use tonic::Code;
 use tonic::metadata::MetadataMap;
 use uuid::{Uuid, Variant};
@@ -26,6 +28,13 @@ impl Key {
                 Some(value) => value.to_str().ok().and_then(Self::parse).map(Some).ok_or_else(invalid),
             },
         }
+    }
+
+    /// When its caller made it, by the caller's clock, to the millisecond (RFC 9562, 5.7: the first 48 bits).
+    pub fn made(&self) -> SystemTime {
+        let milliseconds = self.0.as_u128() >> (128 - 48);
+        // 48 bits of milliseconds end in the year 10889: no clock overflows.
+        SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds as u64)
     }
 
     /// Reads the hyphenated form; `None` for anything else, also for another version of UUID.
@@ -70,6 +79,13 @@ mod tests {
         ] {
             assert_eq!(read(Effect::Write, bad), Err(Reason::IdempotencyKeyInvalid), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_key_tells_when_it_was_made() {
+        // The example of RFC 9562, A.6.
+        let key = Key::parse("017f22e2-79b0-7cc3-98c4-dc0c0c07398f").expect("a key");
+        assert_eq!(key.made(), SystemTime::UNIX_EPOCH + Duration::from_millis(1_645_557_742_000));
     }
 
     #[test]

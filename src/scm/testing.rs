@@ -10,12 +10,16 @@ use super::connections::{Connection, HeldBackends};
 use super::held::Settings;
 use super::policy::{AllowAll, Decision, Policy};
 use super::{Command, Scm, Stream, chunks};
+use crate::ops::Call;
 use crate::proto::Fault;
 use crate::proto::scm::v1 as pb;
 
 /// Remembers, in order, what happened; clones share the memory.
 #[derive(Clone, Default)]
-pub(super) struct Recorder(Arc<Mutex<Vec<String>>>);
+pub(super) struct Recorder {
+    happened: Arc<Mutex<Vec<String>>>,
+    call: Arc<Mutex<Option<Call>>>,
+}
 
 impl Recorder {
     pub(super) fn new() -> Self {
@@ -23,12 +27,17 @@ impl Recorder {
     }
 
     pub(super) fn note(&self, what: impl Into<String>) {
-        self.0.lock().unwrap().push(what.into());
+        self.happened.lock().unwrap().push(what.into());
     }
 
     /// What happened since the last time.
     pub(super) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.happened.lock().unwrap())
+    }
+
+    /// What the backend was told of the last call.
+    pub(super) fn told(&self) -> Option<Call> {
+        *self.call.lock().unwrap()
     }
 }
 
@@ -84,6 +93,11 @@ macro_rules! record {
     ($($method:ident: $request:ident => $response:ident),* $(,)?) => {
         #[tonic::async_trait]
         impl Scm for Recorder {
+            fn during(&self, call: Call) -> Arc<dyn Scm> {
+                *self.call.lock().unwrap() = Some(call);
+                Arc::new(self.clone())
+            }
+
             $(async fn $method(&self, _: pb::$request) -> Result<pb::$response, Fault> {
                 self.note(stringify!($method));
                 Ok(pb::$response::default())

@@ -18,8 +18,8 @@ use tonic::{Code, Status};
 
 use super::alive::Alive;
 use super::body::{Holding, WithoutEmptyFrames};
-use super::deadline::Deadline;
 use super::{Body, Options, options, wire};
+use crate::ops::call::Deadline;
 use crate::ops::{Tasks, causes};
 use crate::proto::{Fault, Reason};
 

@@ -18,11 +18,8 @@ use tower::{Layer, Service};
 use self::timed::Timed;
 use super::{Body, wire};
 use crate::ops::Tasks;
+use crate::ops::call::Deadline;
 use crate::proto::{Class, Fault, Reason, methods};
-
-/// When the call must be over. In a request's extensions; what travels is the time left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadline(pub Instant);
 
 /// What bounds a call that came without `grpc-timeout`. A watch has no bound: its heartbeats show that it lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,11 +13,11 @@ use crate::gateway::directory::Session;
 use crate::gateway::headers;
 use crate::gateway::name::Name;
 use crate::gateway::store::Caller;
+use crate::ops::call::Deadline;
 use crate::proto::agent::v1::instances_client::InstancesClient;
 use crate::proto::agent::v1::{DiagnoseRequest, DiagnoseResponse};
 use crate::proto::gateway::v1::{DiagnoseAgentRequest, DiagnoseAgentResponse};
 use crate::proto::{Fault, Reason};
-use crate::tunnel::deadline::Deadline;
 
 /// Asks the instance that the request means.
 ///

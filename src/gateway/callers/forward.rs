@@ -13,8 +13,8 @@ use crate::gateway::directory::Directory;
 use crate::gateway::headers;
 use crate::gateway::name::{AgentId, Name};
 use crate::gateway::store::Store;
+use crate::ops::call::Deadline;
 use crate::proto::Fault;
-use crate::tunnel::deadline::Deadline;
 use crate::tunnel::{Body, wire};
 
 /// Sends calls to the sessions that take them.

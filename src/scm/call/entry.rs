@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Extensions, Request, Response, Status};
 use tracing::Span;
 
-use crate::proto::{Fault, Reason};
+use crate::ops::call::{Call, Deadline, Urgency};
+use crate::proto::{Class, Fault, Reason};
 use crate::scm::audit::{Audit, Outcome};
 use crate::scm::connections;
 use crate::scm::describe::Describe;
@@ -43,6 +44,18 @@ impl Entry {
             idempotency_key: None,
         };
         Self { command, bad_field, audit, arrived: Instant::now(), span: Span::current(), state: State::Open }
+    }
+
+    /// What the backend may know of it, once it has been let in.
+    pub(super) fn call(&self, extensions: &Extensions) -> Call {
+        Call {
+            deadline: extensions.get().map(|&Deadline(at)| at),
+            urgency: match self.command.method.class {
+                Class::Unary | Class::Bulk => Urgency::Interactive,
+                Class::Watch => Urgency::Watch,
+            },
+            key_made: self.command.idempotency_key.map(|key| key.made()),
+        }
     }
 
     /// The fault that [`Entry::open`] found.

@@ -1,12 +1,15 @@
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http_body_util::BodyExt as _;
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Request, Status};
-use tower::ServiceExt as _;
+use tower::{ServiceBuilder, ServiceExt as _};
 
 use super::*;
+use crate::ops::call::{Call, Deadline, Urgency};
 use crate::proto::Reason;
 use crate::proto::methods::{METHODS, SCM_PACKAGE};
 use crate::proto::scm::v1 as pb;
@@ -47,6 +50,33 @@ async fn a_command_passes_the_hooks_in_order() {
     let recorder = Recorder::new();
     create(core(&recorder), Request::new(new_branch("shop"))).await.expect("allowed");
     assert_eq!(recorder.take(), ["policy main", "begin", "create_branch", "end shop/web Ok -"]);
+}
+
+#[tokio::test]
+async fn the_backend_is_told_when_the_call_ends_and_when_its_key_was_made() {
+    let recorder = Recorder::new();
+    let ends = Instant::now() + Duration::from_secs(7);
+    let mut request = Request::new(new_branch("SHOP"));
+    let key = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().unwrap();
+    request.metadata_mut().insert(idempotency::METADATA, key);
+    // As the stack does, below tonic's client.
+    let services = ServiceBuilder::new()
+        .map_request(move |mut request: http::Request<Body>| {
+            request.extensions_mut().insert(Deadline(ends));
+            request
+        })
+        .service(routes(&Arc::new(core(&recorder))));
+    RefsClient::new(services).create_branch(request).await.expect("allowed");
+    let key_made = Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_645_557_742_000));
+    let told = Call { deadline: Some(ends), urgency: Urgency::Interactive, key_made };
+    assert_eq!(recorder.told(), Some(told));
+}
+
+#[tokio::test]
+async fn a_download_without_a_deadline_tells_of_none() {
+    let recorder = Recorder::new();
+    FilesClient::new(routes(&Arc::new(core(&recorder)))).get_file(file("a")).await.expect("begins");
+    assert_eq!(recorder.told(), Some(Call::default()));
 }
 
 #[tokio::test]

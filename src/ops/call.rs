@@ -1,0 +1,37 @@
+//! What work on behalf of a call must know of it.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+/// When the call must be over. In a request's extensions; what travels is the time left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline(pub Instant);
+
+/// What a backend needs to know of the command that it works for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Call {
+    /// When nobody waits for the answer any more; `None` for a transfer or a watch that may last.
+    pub deadline: Option<Instant>,
+    /// Whether somebody waits for it.
+    pub urgency: Urgency,
+    /// When the caller made its idempotency key, as the key says, by the caller's clock; `None` without a key.
+    pub key_made: Option<SystemTime>,
+}
+
+/// Which work goes first where there is not room for all of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Urgency {
+    /// Somebody waits for the answer. A download counts here too: its one request is as small as any.
+    #[default]
+    Interactive,
+    /// A watch asks whether something has changed; the next look comes anyway.
+    Watch,
+}
+
+impl Call {
+    /// The time left until the deadline; `None` where there is none.
+    pub fn left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+}
