@@ -15,13 +15,13 @@ use gitproxy::proto::scm::v1 as pb;
 use gitproxy::proto::{Fault, Reason};
 
 /// A simulator with the repository `SHOP/web`, whose branch is `master`.
-struct World {
-    sim: Sim,
-    token: String,
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) token: String,
 }
 
 impl World {
-    async fn new(version: Version) -> Self {
+    pub(crate) async fn new(version: Version) -> Self {
         let sim = Sim::start(Config::default().version(version)).await.expect("a simulator");
         let seed =
             Seed::new("Start").file("a.txt", "one\ntwo\n").file("docs/ü b.html", "<html>").file("empty", "");
@@ -30,11 +30,11 @@ impl World {
         Self { sim, token }
     }
 
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         self.client_as(&self.token)
     }
 
-    fn client_as(&self, token: &str) -> Client {
+    pub(crate) fn client_as(&self, token: &str) -> Client {
         let pem = self.sim.ca_pem().as_bytes().to_vec();
         let ca = CaSource::Pem { name: "simulator".into(), pem };
         self.client_trusting(token, vec![ca])
@@ -54,12 +54,12 @@ impl World {
         Client::new(account, &egress).expect("a client")
     }
 
-    fn trouble(&self, rule: Rule) {
+    pub(crate) fn trouble(&self, rule: Rule) {
         self.sim.knobs().add(rule);
     }
 }
 
-fn web() -> Option<pb::RepoRef> {
+pub(crate) fn web() -> Option<pb::RepoRef> {
     Some(pb::RepoRef { project: "shop".into(), slug: "web".into() })
 }
 

@@ -22,6 +22,7 @@ mod methods;
 mod network;
 mod probe;
 mod processes;
+mod surface;
 mod tools;
 mod tree;
 mod tunnel;

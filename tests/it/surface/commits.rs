@@ -1,0 +1,1 @@
+//! Commits, diffs, branches and tags.

@@ -1,0 +1,1 @@
+//! Writes whose answers are lost, and keys against doing them twice.
