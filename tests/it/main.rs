@@ -23,6 +23,7 @@ mod methods;
 mod network;
 mod probe;
 mod processes;
+mod replay;
 mod surface;
 mod tools;
 mod tree;
