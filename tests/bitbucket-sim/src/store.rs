@@ -7,8 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::auth::{Permission, TokenSpec};
 use crate::build::Build;
 use crate::git::Git;
+use crate::insight::Reports;
 use crate::pull::Pull;
 use crate::refusal::{Refusal, missing};
+use crate::restrict::Restriction;
 use crate::version::Version;
 
 /// A repository's number.
@@ -27,7 +29,25 @@ pub(crate) struct Store {
     pub(crate) pulls: BTreeMap<(RepoId, u64), Pull>,
     /// Build statuses by commit, newest last.
     pub(crate) builds: HashMap<String, Vec<Build>>,
+    /// Code Insights reports.
+    pub(crate) reports: Reports,
+    /// Branch restrictions, oldest first.
+    pub(crate) restrictions: Vec<Restriction>,
+    /// Webhooks of repositories, as they came; nothing calls them.
+    pub(crate) webhooks: BTreeMap<(RepoId, u64), serde_json::Value>,
+    /// What users and groups were granted, by project or repository.
+    pub(crate) grants: Grants,
     last_id: u64,
+}
+
+/// Grants by place (`PROJECT` or `PROJECT/slug`), and whom to.
+pub(crate) type Grants = BTreeMap<(String, Grantee), Permission>;
+
+/// Whom a permission is granted to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Grantee {
+    User(String),
+    Group(String),
 }
 
 /// A user with an account.
@@ -47,6 +67,7 @@ pub(crate) struct User {
 /// An HTTP access token.
 pub(crate) struct Token {
     pub(crate) id: u64,
+    pub(crate) name: String,
     /// In milliseconds since 1970.
     pub(crate) created: i64,
     pub(crate) spec: TokenSpec,
@@ -120,6 +141,10 @@ impl Store {
             moved: HashMap::new(),
             pulls: BTreeMap::new(),
             builds: HashMap::new(),
+            reports: Reports::new(),
+            restrictions: Vec::new(),
+            webhooks: BTreeMap::new(),
+            grants: Grants::new(),
             last_id: 0,
         }
     }

@@ -76,6 +76,13 @@ impl Git {
         Ok(output.code == 0)
     }
 
+    /// Takes over the commits of a fork's branches, without any ref.
+    pub(crate) async fn borrow_commits(&self, from: &Self) -> Result<(), Error> {
+        let path = from.dir().to_string_lossy().into_owned();
+        let args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", &path, "+refs/heads/*"];
+        self.run(args).await.map(drop)
+    }
+
     /// Sets a ref wherever it was, fetching its commit from another repository.
     pub(crate) async fn fetch(&self, from: &Self, source: &str, target: &str) -> Result<(), Error> {
         let path = from.dir().to_string_lossy().into_owned();
