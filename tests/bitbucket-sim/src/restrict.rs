@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::git::{self, ZERO};
+use crate::git::ZERO;
 use crate::matcher::Matcher;
 use crate::store::{Repo, RepoId, Store};
 
@@ -122,14 +122,5 @@ impl Store {
     }
 }
 
-/// Whether moving a branch from one commit to another loses commits; false when one of them is not there (yet).
-pub(crate) async fn rewrites(repo: &Repo, old: &str, new: &str) -> Result<bool, git::Error> {
-    if old == ZERO || new == ZERO {
-        return Ok(false);
-    }
-    let output = repo.git().output(["merge-base", "--is-ancestor", old, new]).await?;
-    Ok(output.code == 1)
-}
-
-/// The two lines under every refusal, as pushes show them.
+/// What pushes show under every refusal.
 pub(crate) const ADVICE: &str = "Check your branch permissions configuration with the project administrator.";

@@ -109,6 +109,13 @@ async fn handle(app: Arc<App>, request: Request<Incoming>) -> io::Result<Respons
         None => answer(&app, number, request).await,
     };
     decorate(response.headers_mut(), number, actor.as_ref());
+    if response.status() == StatusCode::UNAUTHORIZED
+        && !response.headers().contains_key(header::WWW_AUTHENTICATE)
+        && let Ok(realm) =
+            HeaderValue::try_from(format!("OAuth realm=\"{}\"", utf8_percent_encode(&app.base, SEGMENT)))
+    {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
+    }
     app.journal.answered(number, response.status().as_u16());
     if lost {
         return Err(io::ErrorKind::ConnectionReset.into());
@@ -361,6 +368,9 @@ fn decorate(headers: &mut HeaderMap, number: u64, actor: Option<&Actor>) {
     if let Some(actor) = actor {
         put("x-asessionid", format!("s{number:x}"));
         put("x-auserid", actor.id.to_string());
+        if !actor.by_token {
+            put("set-cookie", format!("BITBUCKETSESSIONID={number:032X}; Path=/; HttpOnly"));
+        }
         put("x-ausername", utf8_percent_encode(&actor.label, SEGMENT).to_string());
     }
     headers.append(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

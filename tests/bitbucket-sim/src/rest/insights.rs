@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::route;
 use crate::auth::Permission;
 use crate::call::{Answer, Call, no_content, ok};
-use crate::insight::{self, Report, no_report};
+use crate::insight::{self, Report, Reports, no_report};
 use crate::journal::WriteKind;
 use crate::refusal::{Refusal, api, invalid, json_response};
 use crate::route::Route;
@@ -104,10 +104,7 @@ pub(super) fn wrote(call: &Call, kind: WriteKind, more: (&'static str, &str)) ->
 }
 
 /// The report that a write in the path is about, for its author only.
-pub(super) fn own_report<'a>(
-    call: &Call,
-    reports: &'a mut crate::insight::Reports,
-) -> Result<&'a mut Report, Refusal> {
+pub(super) fn own_report<'a>(call: &Call, reports: &'a mut Reports) -> Result<&'a mut Report, Refusal> {
     let (commit, key) = (commit(call)?, call.param("report"));
     let report = reports.get_mut(&commit).and_then(|reports| reports.get_mut(key));
     let report = report.ok_or_else(|| no_report(key))?;

@@ -3,8 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
 mod client;
+mod commits;
+mod contents;
 mod faults;
+mod insights;
+mod limits;
+mod moving;
 mod reading;
+mod refs;
 mod serving;
 mod writing;
 
