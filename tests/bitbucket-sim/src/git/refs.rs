@@ -79,7 +79,10 @@ impl Git {
     /// Takes over the commits of a fork's branches, without any ref.
     pub(crate) async fn borrow_commits(&self, from: &Self) -> Result<(), Error> {
         let path = from.dir().to_string_lossy().into_owned();
-        let args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", &path, "+refs/heads/*"];
+        // By name: a pattern would need somewhere to put them.
+        let branches = from.refs("refs/heads").await?;
+        let mut args = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", &path];
+        args.extend(branches.iter().map(|branch| branch.name.as_str()));
         self.run(args).await.map(drop)
     }
 

@@ -53,8 +53,8 @@ pub(super) async fn metadata(
         put("build:build-status-metadata", counts);
     }
     let outgoing = store.pulls.values().filter(|pull| pull.from.name == branch.name);
-    let open = outgoing.filter(|pull| call.repo.as_ref().is_some_and(|repo| repo.id == pull.from.repo));
-    if let Some(pull) = open.last() {
+    let mut open = outgoing.filter(|pull| call.repo.as_ref().is_some_and(|repo| repo.id == pull.from.repo));
+    if let Some(pull) = open.next_back() {
         put(
             "ref-metadata:outgoing-pull-request-metadata",
             json!({"pullRequest": store.pull_json(pull, None)}),

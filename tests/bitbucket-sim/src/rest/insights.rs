@@ -52,7 +52,7 @@ async fn put(mut call: Call) -> Answer {
     }
     let json = {
         let mut store = call.app.store();
-        let reports = store.reports.entry(commit.clone()).or_default();
+        let reports = store.reports.entry(commit).or_default();
         let old = reports.get(&key);
         old.map_or(Ok(()), |old| old.only_by(&author))?;
         let replaced = old.is_some();

@@ -14,8 +14,8 @@ async fn a_moved_repository_redirects_every_method_with_its_query() {
     let moved = client.json(Method::PUT, &web(""), &body).await;
     assert_eq!((moved.status.as_u16(), &moved.json()["slug"]), (201, &json!("web-two")));
     for method in [Method::GET, Method::POST, Method::DELETE] {
-        let reply = client.json(method, &web("/branches?x=1"), &json!({})).await;
-        let expected = format!("{}/rest/api/latest/projects/OTHER/repos/web-two/branches?x=1", sim.url());
+        let reply = client.json(method, &web("?x=1"), &json!({})).await;
+        let expected = format!("{}/rest/api/latest/projects/OTHER/repos/web-two?x=1", sim.url());
         assert_eq!((reply.status.as_u16(), &reply.headers["location"]), (307, &expected.parse().unwrap()));
     }
     let gone = client.json(Method::DELETE, "/rest/api/1.0/projects/OTHER/repos/web-two", &json!({})).await;
