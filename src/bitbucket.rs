@@ -8,6 +8,7 @@
 
 mod account;
 mod branches;
+mod budget;
 mod builds;
 mod client;
 mod comments;
@@ -29,6 +30,7 @@ mod users;
 mod wire;
 
 pub use account::{Account, Credential};
+pub use budget::{Budget, Budgets, Exhausted, Rate, Ticket};
 pub use client::Client;
-pub use error::{Cause, Doubt, Error, Recovery, Refusal, Stranger};
+pub use error::{Cause, Doubt, Error, Limiter, Recovery, Refusal, Stranger};
 pub use names::{BranchName, CommitId, Problem, ProjectKey, Projects, RepoId, RepoPath, RepoSlug, Revision};

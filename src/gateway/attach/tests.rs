@@ -10,8 +10,9 @@ use crate::gateway::directory::{self, Memory, Session};
 use crate::gateway::fake;
 use crate::gateway::phase::phase;
 use crate::ops::Key;
+use crate::proto::tunnel::v1::Budget;
 use crate::proto::tunnel::v1::tunnel_server::TunnelServer;
-use crate::tunnel::attach::{AgentPipe, Attached};
+use crate::tunnel::attach::{AgentPipe, Attached, Word};
 use crate::tunnel::{Body, Channel};
 
 #[tokio::test(start_paused = true)]
@@ -79,6 +80,25 @@ async fn a_draining_gateway_tells_its_agents_and_takes_no_more() {
     assert_eq!(house.sessions().len(), 1, "calls in flight still run there");
     house.tasks.begin_drain();
     house.until(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn instances_are_told_their_share_and_every_change_of_it() {
+    let house = House::new();
+    let (key, tasks) = (house.store.agent_key("acme", "a"), Tasks::new());
+    let Attached { welcome, mut control, pipe } = house.dial(&key, "one").await.expect("welcome");
+    assert_eq!(welcome.budget_share_permille, 1000);
+    serve(pipe, &tasks);
+    house.until(1).await;
+    let others = Tasks::new();
+    let second = house.dial(&key, "two").await.expect("welcome");
+    assert_eq!(second.welcome.budget_share_permille, 500);
+    serve(second.pipe, &others);
+    let share = |share_permille| Word::Budget(Budget { share_permille });
+    assert_eq!(control.hear().await, share(500));
+    others.cut();
+    drop(second.control);
+    assert_eq!(control.hear().await, share(1000));
 }
 
 #[tokio::test(start_paused = true)]
