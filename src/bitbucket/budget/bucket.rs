@@ -1,5 +1,6 @@
 //! The tokens: how many there are now, and when there will be enough. Arithmetic only, no waiting.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,11 +16,12 @@ pub(super) struct Bucket {
     share: f64,
     /// What 429s have left of that, from [`LEAST`] to 1.
     trust: f64,
-    /// As if Bitbucket counted each request at the moment when its answer is here. It does so earlier, and a bucket that is
-    /// full refills from then on only: so there are at least so many tokens.
+    /// As if Bitbucket counted each request at the moment when its answer is here, or [`ARRIVES`] after it was granted. It
+    /// does so earlier, and a bucket that is full refills from then on only: so there are at least so many tokens.
     tokens: f64,
-    /// Requests that are to be counted yet. There may be more than tokens, when one was sent that did not wait.
-    in_flight: u32,
+    /// Requests that are to be counted yet, the oldest first. There may be more than tokens, when one did not wait.
+    in_flight: VecDeque<Grant>,
+    granted: u64,
     filled: Instant,
     /// Bitbucket said when to come back.
     closed_until: Instant,
@@ -27,6 +29,13 @@ pub(super) struct Bucket {
     watch_due: Instant,
     /// When trust was lost last.
     doubted: Option<Instant>,
+}
+
+/// A token that was taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grant {
+    id: u64,
+    at: Instant,
 }
 
 impl Bucket {
@@ -38,7 +47,8 @@ impl Bucket {
             share,
             trust: 1.0,
             tokens: 0.0,
-            in_flight: 0,
+            in_flight: VecDeque::new(),
+            granted: 0,
             filled: now,
             closed_until,
             watch_due,
@@ -67,47 +77,52 @@ impl Bucket {
         self.tokens = self.tokens.min(self.capacity());
     }
 
-    /// Bitbucket refused a request that was granted at `granted`, and most likely named a time.
+    /// Bitbucket refused a request, and most likely named a time.
     ///
     /// The requests of a burst are refused together, for one cause: only one that was granted after the last loss of
     /// trust tells anything new.
-    pub(super) fn refused(&mut self, granted: Instant, back: Option<Duration>, now: Instant) {
+    pub(super) fn refused(&mut self, grant: Grant, back: Option<Duration>, now: Instant) {
         self.fill(now);
-        if self.doubted.is_none_or(|doubted| granted > doubted) {
+        if self.doubted.is_none_or(|doubted| grant.at > doubted) {
             self.trust = (self.trust / 2.0).max(LEAST);
             self.doubted = Some(now);
         }
-        self.in_flight -= 1;
+        self.remove(grant);
         // Whatever else is in flight has been counted there, or will be refused too.
-        self.tokens = self.tokens.min(f64::from(self.in_flight));
+        self.tokens = self.tokens.min(self.in_flight.len() as f64);
         if let Some(back) = back {
             self.closed_until = self.closed_until.max(now + back);
         }
     }
 
-    /// Bitbucket took a request that was granted at `granted`.
-    pub(super) fn passed(&mut self, granted: Instant, now: Instant) {
-        self.ended(now);
-        if self.trust < 1.0 && self.doubted.is_none_or(|doubted| granted > doubted) {
+    /// Bitbucket took a request.
+    pub(super) fn passed(&mut self, grant: Grant, now: Instant) {
+        self.ended(grant, now);
+        if self.trust < 1.0 && self.doubted.is_none_or(|doubted| grant.at > doubted) {
             self.trust = (self.trust + STEP).min(1.0);
         }
     }
 
     /// Nobody knows what came of a request; most likely it was counted.
-    pub(super) fn ended(&mut self, now: Instant) {
+    pub(super) fn ended(&mut self, grant: Grant, now: Instant) {
         self.fill(now);
-        self.in_flight -= 1;
-        self.tokens -= 1.0;
+        if self.remove(grant) {
+            self.tokens -= 1.0;
+        }
     }
 
     /// Takes a token though there may be none.
-    pub(super) fn charge(&mut self) {
-        self.in_flight += 1;
+    pub(super) fn charge(&mut self, now: Instant) -> Grant {
+        self.fill(now);
+        self.granted += 1;
+        let grant = Grant { id: self.granted, at: now };
+        self.in_flight.push_back(grant);
+        grant
     }
 
     /// Puts a token back that was not used.
-    pub(super) fn give_back(&mut self) {
-        self.in_flight -= 1;
+    pub(super) fn give_back(&mut self, grant: Grant) {
+        self.remove(grant);
     }
 
     /// The first watch begins to wait.
@@ -121,15 +136,14 @@ impl Bucket {
     }
 
     /// Takes a token if there is one for work of this urgency.
-    pub(super) fn take(&mut self, urgency: Urgency, now: Instant) -> bool {
+    pub(super) fn take(&mut self, urgency: Urgency, now: Instant) -> Option<Grant> {
         if now < self.ready_at(urgency, now) {
-            return false;
+            return None;
         }
-        self.in_flight += 1;
         if urgency == Urgency::Watch {
             self.watch_due = now + self.trickle();
         }
-        true
+        Some(self.charge(now))
     }
 
     /// When there will be a token for work of this urgency, if nobody takes one before.
@@ -149,7 +163,7 @@ impl Bucket {
         self.fill(now);
         let open = self.closed_until.saturating_duration_since(now);
         let gained = open.as_secs_f64() * self.per_second();
-        let tokens = (self.tokens + gained).min(self.capacity()) - f64::from(self.in_flight);
+        let tokens = (self.tokens + gained).min(self.capacity()) - self.in_flight.len() as f64;
         let missing = (count as f64 - tokens).max(0.0);
         let whole = f64::from(self.rate.per_second) * self.share;
         // At a rate that grows by STEP with each token, k tokens take ln((trust + k × STEP) / trust) / (whole × STEP).
@@ -159,13 +173,27 @@ impl Bucket {
     }
 
     fn fill(&mut self, now: Instant) {
+        while let Some(late) = self.in_flight.pop_front_if(|grant| now.duration_since(grant.at) >= ARRIVES) {
+            self.refill(late.at + ARRIVES);
+            self.tokens -= 1.0;
+        }
+        self.refill(now);
+    }
+
+    fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.tokens = (self.tokens + passed * self.per_second()).min(self.capacity());
         self.filled = self.filled.max(now);
     }
 
+    /// Takes it from those in flight, unless it was counted already.
+    fn remove(&mut self, grant: Grant) -> bool {
+        let at = self.in_flight.iter().position(|other| other.id == grant.id);
+        at.and_then(|at| self.in_flight.remove(at)).is_some()
+    }
+
     fn free(&self) -> f64 {
-        self.tokens - f64::from(self.in_flight)
+        self.tokens - self.in_flight.len() as f64
     }
 
     fn per_second(&self) -> f64 {
@@ -214,6 +242,9 @@ const CAUTION: f64 = 0.9;
 const RESERVE: f64 = 0.25;
 /// The part of the rate that watches have even if interactive calls wait.
 const TRICKLE: f64 = 0.1;
+/// The longest that a request is on its way, a new connection included, before Bitbucket counts it. With a longer time
+/// requests that Bitbucket takes long to answer would keep others from being sent.
+const ARRIVES: Duration = Duration::from_secs(2);
 /// What 429s leave at least: of 5 requests a second, one in 3.2 s.
 const LEAST: f64 = 1.0 / 16.0;
 /// What one request that is not refused restores: 32 of them undo a halving.

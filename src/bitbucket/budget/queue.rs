@@ -1,15 +1,14 @@
 //! Who gets the next token: first come, first served among the interactive, and the watches after them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{self, Instant};
 
 use super::Rate;
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Grant};
 use crate::ops::{Urgency, backoff};
 
 /// The requests that one user may send to one server. Everything that is sent there in the user's name must take from it.
@@ -24,7 +23,7 @@ pub struct Budget {
 #[must_use = "what Bitbucket answers is to be told"]
 pub struct Ticket {
     budget: Arc<Budget>,
-    granted: Instant,
+    grant: Grant,
     told: bool,
 }
 
@@ -56,7 +55,7 @@ pub(in crate::bitbucket) enum Place {
 /// A seat in a queue.
 #[derive(Debug, Default)]
 struct Seat {
-    granted: AtomicBool,
+    grant: OnceLock<Grant>,
     /// Told when it is granted, when it becomes the first of its queue, and when the prospects change.
     news: Notify,
 }
@@ -72,7 +71,7 @@ struct Waiter<'a> {
 
 /// What a waiter is to do.
 enum Turn {
-    Go(Instant),
+    Go(Grant),
     /// Nothing changes before then, unless there is news.
     Wait(Option<Instant>),
     Leave(Exhausted),
@@ -109,7 +108,7 @@ impl Budget {
         let mut waiter = Waiter::queue(self, urgency, place);
         loop {
             match waiter.turn(deadline) {
-                Turn::Go(granted) => return Ok(self.ticket(granted)),
+                Turn::Go(grant) => return Ok(self.ticket(grant)),
                 Turn::Leave(exhausted) => return Err(exhausted),
                 Turn::Wait(until) => waiter.wait(until).await,
             }
@@ -118,12 +117,12 @@ impl Budget {
 
     /// The leave to send a request that does not wait, as one of a doctor must not; those after it wait longer.
     pub fn charge(self: &Arc<Self>) -> Ticket {
-        self.lock().bucket.charge();
-        self.ticket(Instant::now())
+        let grant = self.lock().bucket.charge(Instant::now());
+        self.ticket(grant)
     }
 
-    fn ticket(self: &Arc<Self>, granted: Instant) -> Ticket {
-        Ticket { budget: Arc::clone(self), granted, told: false }
+    fn ticket(self: &Arc<Self>, grant: Grant) -> Ticket {
+        Ticket { budget: Arc::clone(self), grant, told: false }
     }
 
     /// Takes over another share, in thousandths.
@@ -154,7 +153,7 @@ impl Ticket {
     /// Bitbucket took the request.
     pub fn passed(mut self) {
         self.told = true;
-        self.budget.lock().bucket.passed(self.granted, Instant::now());
+        self.budget.lock().bucket.passed(self.grant, Instant::now());
     }
 
     /// Bitbucket answered 429: nothing is sent until the time that it named and a bit more, and less for a while.
@@ -162,7 +161,7 @@ impl Ticket {
         self.told = true;
         let mut state = self.budget.lock();
         // Whoever else was refused comes back at the same time otherwise.
-        state.bucket.refused(self.granted, retry_after.map(jittered), Instant::now());
+        state.bucket.refused(self.grant, retry_after.map(jittered), Instant::now());
         state.tell_all();
     }
 }
@@ -170,7 +169,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.told {
-            self.budget.lock().bucket.ended(Instant::now());
+            self.budget.lock().bucket.ended(self.grant, Instant::now());
         }
     }
 }
@@ -189,11 +188,13 @@ impl State {
             let overdue = !self.watches.is_empty() && self.bucket.watch_is_due(now);
             let next =
                 if self.interactive.is_empty() || overdue { Urgency::Watch } else { Urgency::Interactive };
-            if self.queue(next).is_empty() || !self.bucket.take(next, now) {
+            if self.queue(next).is_empty() {
                 return;
             }
+            let Some(grant) = self.bucket.take(next, now) else { return };
             if let Some(seat) = self.queue(next).pop_front() {
-                seat.granted.store(true, Ordering::Relaxed);
+                // It was in the queue, so it has none yet.
+                let _ = seat.grant.set(grant);
                 seat.news.notify_one();
             }
             if let Some(first) = self.queue(next).front() {
@@ -237,9 +238,9 @@ impl<'a> Waiter<'a> {
         let now = Instant::now();
         let mut state = self.budget.lock();
         state.serve(now);
-        if self.seat.granted.load(Ordering::Relaxed) {
+        if let Some(&grant) = self.seat.grant.get() {
             self.served = true;
-            return Turn::Go(now);
+            return Turn::Go(grant);
         }
         let place = state.place(self.urgency, &self.seat);
         let expected = state.bucket.granted_at(place, now);
@@ -268,8 +269,8 @@ impl Drop for Waiter<'_> {
             return;
         }
         let mut state = self.budget.lock();
-        if self.seat.granted.load(Ordering::Relaxed) {
-            state.bucket.give_back();
+        if let Some(&grant) = self.seat.grant.get() {
+            state.bucket.give_back(grant);
         }
         let seat = Arc::clone(&self.seat);
         state.queue(self.urgency).retain(|other| !Arc::ptr_eq(other, &seat));

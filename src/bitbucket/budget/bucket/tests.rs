@@ -8,20 +8,20 @@ fn bucket(now: Instant) -> Bucket {
 
 /// How many requests are granted now; all are answered at once.
 fn drain(bucket: &mut Bucket, urgency: Urgency, now: Instant) -> usize {
-    let granted = std::iter::from_fn(|| bucket.take(urgency, now).then_some(())).count();
-    (0..granted).for_each(|_| bucket.ended(now));
-    granted
+    let granted: Vec<_> = std::iter::from_fn(|| bucket.take(urgency, now)).collect();
+    granted.iter().for_each(|grant| bucket.ended(*grant, now));
+    granted.len()
 }
 
-/// Sends a request that is refused.
+/// Sends a request at one time that is refused at another.
 fn refuse(bucket: &mut Bucket, granted: Instant, back: Option<Duration>, now: Instant) {
-    bucket.charge();
-    bucket.refused(granted, back, now);
+    let grant = bucket.charge(granted);
+    bucket.refused(grant, back, now);
 }
 
 fn pass(bucket: &mut Bucket, granted: Instant, now: Instant) {
-    bucket.charge();
-    bucket.passed(granted, now);
+    let grant = bucket.charge(granted);
+    bucket.passed(grant, now);
 }
 
 fn after(bucket: &mut Bucket, now: Instant) -> Duration {
@@ -94,7 +94,7 @@ fn what_bitbucket_names_closes_the_bucket_until_then() {
     refuse(&mut bucket, now, Some(30 * SECOND), now);
     assert_eq!(after(&mut bucket, now), 30 * SECOND);
     assert_eq!(drain(&mut bucket, Urgency::Interactive, now + 29 * SECOND), 0);
-    assert!(bucket.take(Urgency::Interactive, now + 30 * SECOND));
+    assert!(bucket.take(Urgency::Interactive, now + 30 * SECOND).is_some());
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_watch_gets_a_token_now_and_then_whatever_is_left() {
     assert_eq!(bucket.ready_at(Urgency::Watch, now) - now, 2 * SECOND);
     assert!(!bucket.watch_is_due(now + SECOND));
     assert!(bucket.watch_is_due(now + 2 * SECOND));
-    assert!(bucket.take(Urgency::Watch, now + 2 * SECOND));
+    assert!(bucket.take(Urgency::Watch, now + 2 * SECOND).is_some());
     assert!(!bucket.watch_is_due(now + 3 * SECOND), "and then not at once again");
 }
 
@@ -134,25 +134,35 @@ fn the_turn_of_the_last_is_foreseen() {
 }
 
 #[test]
-fn what_is_on_its_way_for_long_may_be_counted_late() {
+fn what_is_on_its_way_may_be_counted_late() {
     let now = Instant::now();
     let mut bucket = bucket(now);
-    while bucket.take(Urgency::Interactive, now) {}
+    let granted: Vec<_> = std::iter::from_fn(|| bucket.take(Urgency::Interactive, now)).collect();
     // Bitbucket may have seen none of them, so that nothing has come back there.
-    let later = now + 10 * SECOND;
-    assert!(!bucket.take(Urgency::Interactive, later));
-    (0..54).for_each(|_| bucket.ended(later));
-    assert!(!bucket.take(Urgency::Interactive, later));
+    let later = now + SECOND;
+    assert!(bucket.take(Urgency::Interactive, later).is_none());
+    granted.iter().for_each(|grant| bucket.ended(*grant, later));
+    assert!(bucket.take(Urgency::Interactive, later).is_none());
     assert_eq!(drain(&mut bucket, Urgency::Interactive, later + 2 * SECOND), 10);
+}
+
+#[test]
+fn what_bitbucket_takes_long_to_answer_keeps_nobody_else_waiting() {
+    let now = Instant::now();
+    let mut bucket = bucket(now);
+    let slow: Vec<_> = std::iter::from_fn(|| bucket.take(Urgency::Interactive, now)).collect();
+    assert_eq!(drain(&mut bucket, Urgency::Interactive, now + 6 * SECOND), 20);
+    slow.iter().for_each(|grant| bucket.ended(*grant, now + 6 * SECOND));
+    assert_eq!(drain(&mut bucket, Urgency::Interactive, now + 8 * SECOND), 10, "none counts twice");
 }
 
 #[test]
 fn a_refusal_leaves_nothing_whatever_else_is_on_its_way() {
     let now = Instant::now();
     let mut bucket = bucket(now);
-    (0..20).for_each(|_| bucket.charge());
-    bucket.refused(now, None, now);
+    let sent: Vec<_> = (0..20).map(|_| bucket.charge(now)).collect();
+    bucket.refused(sent[0], None, now);
     assert_eq!(after(&mut bucket, now).as_millis(), 400);
-    (0..19).for_each(|_| bucket.ended(now));
+    sent[1..].iter().for_each(|grant| bucket.ended(*grant, now));
     assert_eq!(after(&mut bucket, now).as_millis(), 400);
 }
