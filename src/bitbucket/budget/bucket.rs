@@ -173,8 +173,11 @@ impl Bucket {
     }
 
     fn fill(&mut self, now: Instant) {
-        while let Some(late) = self.in_flight.pop_front_if(|grant| now.duration_since(grant.at) >= ARRIVES) {
-            self.refill(late.at + ARRIVES);
+        while let Some(arrived) = self.in_flight.front().map(|oldest| oldest.at + ARRIVES)
+            && arrived <= now
+        {
+            self.refill(arrived);
+            self.in_flight.pop_front();
             self.tokens -= 1.0;
         }
         self.refill(now);

@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::sync::LazyLock;
 
 use tokio::io::duplex;
+use tokio::time::timeout;
 use tonic::service::Routes;
 use tower::service_fn;
 
@@ -95,10 +96,11 @@ async fn instances_are_told_their_share_and_every_change_of_it() {
     assert_eq!(second.welcome.budget_share_permille, 500);
     serve(second.pipe, &others);
     let share = |share_permille| Word::Budget(Budget { share_permille });
-    assert_eq!(control.hear().await, share(500));
+    let mut hears = async || timeout(Duration::from_secs(60), control.hear()).await.expect("a word");
+    assert_eq!(hears().await, share(500));
     others.cut();
     drop(second.control);
-    assert_eq!(control.hear().await, share(1000));
+    assert_eq!(hears().await, share(1000));
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,7 +247,7 @@ async fn until(mut holds: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), waiting).await.expect("in time");
+    timeout(Duration::from_secs(5), waiting).await.expect("in time");
 }
 
 fn reason(status: &Status) -> Reason {
