@@ -123,10 +123,12 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// The rate limit of the token's user is used up.
-    #[error("{base} answers 429: the rate limit of the token's user is used up")]
+    #[error("the rate limit of the token's user at {base} is used up: {limiter}")]
     RateLimited {
         /// The connection's base URL.
         base: Arc<str>,
+        /// Who says so.
+        limiter: Limiter,
         /// When it asks us to come back.
         retry_after: Option<Duration>,
     },
@@ -195,6 +197,15 @@ pub enum Doubt {
     Gateway,
     /// Bitbucket says that it could not write its answer (FACTS 1.4, `JsonMappingException`).
     Serialisation,
+}
+
+/// Who keeps a request from being done for the rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limiter {
+    /// Bitbucket refused it.
+    Bitbucket,
+    /// The agent did not send it, since its turn comes after the call's end.
+    Agent,
 }
 
 /// Who gives an answer.
@@ -346,6 +357,15 @@ impl fmt::Display for Doubt {
             Self::Unreadable => "Bitbucket's answer cannot be read",
             Self::Gateway => "a proxy on the way to Bitbucket got no answer, or lost it",
             Self::Serialisation => "Bitbucket could not write its answer",
+        })
+    }
+}
+
+impl fmt::Display for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bitbucket => "it answers 429",
+            Self::Agent => "the request's turn comes after the call's end",
         })
     }
 }
