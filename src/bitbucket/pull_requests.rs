@@ -16,6 +16,7 @@ mod close;
 mod merge;
 mod open;
 mod review;
+mod reviewers;
 mod status;
 mod update;
 mod wire;

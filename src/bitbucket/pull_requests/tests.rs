@@ -5,12 +5,12 @@ fn projects() -> Projects {
     ["SHOP", "~jane"].iter().map(|key| ProjectKey::parse(key).expect("a key")).collect()
 }
 
-fn repo(project: &str, slug: &str) -> RepoId {
+pub(super) fn repo(project: &str, slug: &str) -> RepoId {
     let named = pb::RepoRef { project: project.into(), slug: slug.into() };
     RepoId::parse("repo", Some(&named), &projects()).expect("inside")
 }
 
-fn branch(name: &str) -> BranchName {
+pub(super) fn branch(name: &str) -> BranchName {
     BranchName::parse(name).expect("a branch")
 }
 
