@@ -77,7 +77,7 @@ impl From<Wire> for pb::Build {
 }
 
 /// All builds together. One in a state that is not known keeps the rest from being a success.
-fn together(builds: &[pb::Build]) -> pb::BuildState {
+pub(super) fn together(builds: &[pb::Build]) -> pb::BuildState {
     let any = |state: pb::BuildState| builds.iter().any(|build| build.state() == state);
     let order = [
         pb::BuildState::Failed,

@@ -37,7 +37,7 @@ pub(super) struct Wire {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireAnchor {
+pub(super) struct WireAnchor {
     #[serde(default)]
     path: Value,
     #[serde(default)]

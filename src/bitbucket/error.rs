@@ -289,6 +289,13 @@ impl Error {
         }
     }
 
+    /// Says that what was just read shows that the command cannot be done, so that nothing was sent to do it. `says` is for
+    /// the operator.
+    pub(super) fn unmet(reason: Reason, says: impl Into<String>, facts: Vec<(&'static str, String)>) -> Self {
+        let (status, message) = (StatusCode::OK, says.into());
+        Self::Refused(Box::new(Refusal { reason, status, exception: String::new(), message, facts }))
+    }
+
     /// What Bitbucket refused with, when that is what happened.
     pub(super) fn reason(&self) -> Option<Reason> {
         if let Self::Refused(refusal) = self { Some(refusal.reason) } else { None }

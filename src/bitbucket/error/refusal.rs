@@ -217,6 +217,7 @@ fn by_name(name: &str) -> Option<Reason> {
         "PullRequestOutOfDateException" => Reason::PrOutOfDate,
         "IllegalPullRequestStateException" => Reason::PrClosed,
         "InvalidPullRequestReviewersException" => Reason::ReviewersInvalid,
+        "InvalidPullRequestRoleException" => Reason::ReviewRefused,
         "PullRequestMergeVetoedException" => Reason::MergeVetoed,
         "FileAlreadyExistsException" => Reason::FileExists,
         "FileOutOfDateException" => Reason::FileOutOfDate,
