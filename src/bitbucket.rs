@@ -11,6 +11,7 @@ mod archive;
 mod branches;
 mod budget;
 mod builds;
+mod changes;
 mod client;
 mod comments;
 mod commits;

@@ -114,6 +114,11 @@ impl Client {
         Self { inner: Arc::clone(&self.inner), call }
     }
 
+    /// What it works for.
+    pub(super) fn call(&self) -> Call {
+        self.call
+    }
+
     /// Reads a repository's name and checks that its project is one of the connection's.
     pub(super) fn repo(&self, named: Option<&RepoRef>) -> Result<RepoId, Error> {
         RepoId::parse("repo", named, &self.inner.projects)

@@ -2,13 +2,12 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderValue, Method, Request};
-use serde::Deserialize;
 
+use crate::bitbucket::commits;
 use crate::bitbucket::names::{BranchName, CommitId, RepoId, RepoPath};
 use crate::bitbucket::reply::Reply;
 use crate::bitbucket::request::{Draft, Path, Permission};
-use crate::bitbucket::wire::{lenient, number, text};
-use crate::bitbucket::{Client, Error, users};
+use crate::bitbucket::{Client, Error};
 use crate::proto::Reason;
 use crate::proto::scm::v1 as pb;
 
@@ -49,7 +48,7 @@ fn request(edit: &Edit, boundary: &str) -> Request<Bytes> {
 }
 
 fn reply(reply: &Reply) -> Result<pb::Commit, Error> {
-    reply.json::<Wire>().map(Into::into)
+    reply.json::<commits::Wire>().map(Into::into)
 }
 
 /// A `multipart/form-data` body (RFC 7578).
@@ -84,40 +83,6 @@ impl Form<'_> {
         let tail = format!("--{}--\r\n", self.boundary);
         self.body.put_slice(tail.as_bytes());
         self.body.freeze()
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wire {
-    #[serde(default, deserialize_with = "text")]
-    id: String,
-    #[serde(default, deserialize_with = "text")]
-    message: String,
-    #[serde(default, deserialize_with = "lenient")]
-    author: Option<users::Wire>,
-    #[serde(default, deserialize_with = "number")]
-    author_timestamp: i64,
-    #[serde(default, deserialize_with = "lenient")]
-    parents: Vec<Parent>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Parent {
-    #[serde(default, deserialize_with = "text")]
-    id: String,
-}
-
-impl From<Wire> for pb::Commit {
-    fn from(wire: Wire) -> Self {
-        Self {
-            id: wire.id,
-            message: wire.message,
-            author: wire.author.map(Into::into),
-            authored_ms: wire.author_timestamp,
-            parent_ids: wire.parents.into_iter().map(|parent| parent.id).collect(),
-            ..Default::default()
-        }
     }
 }
 

@@ -290,6 +290,18 @@ const MEDIUM: usize = 1024;
 const LONG: usize = 4096;
 
 #[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// The repository `SHOP/web`.
+    pub(in crate::bitbucket) fn web() -> RepoId {
+        let projects = [ProjectKey::parse("SHOP").expect("a key")].into_iter().collect();
+        let named = RepoRef { project: "SHOP".into(), slug: "web".into() };
+        RepoId::parse("repo", Some(&named), &projects).expect("inside")
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::bitbucket::Error;
@@ -41,7 +42,21 @@ impl<T: DeserializeOwned> Page<T> {
     /// # Errors
     /// [`Error::Unreadable`] also when the next page would not come after this one, which would loop for ever.
     pub(super) fn read(reply: &Reply, start: u64) -> Result<Self, Error> {
-        let Envelope { values, is_last_page, next_page_start } = reply.json::<Envelope<T>>()?;
+        Self::take(reply, reply.json()?, start)
+    }
+
+    /// Reads a page that is a member of an answer.
+    ///
+    /// # Errors
+    /// As [`Page::read`].
+    pub(super) fn of(reply: &Reply, member: Value, start: u64) -> Result<Self, Error> {
+        let envelope =
+            serde_json::from_value(member).map_err(|_| reply.unreadable("a page in it is none"))?;
+        Self::take(reply, envelope, start)
+    }
+
+    fn take(reply: &Reply, envelope: Envelope<T>, start: u64) -> Result<Self, Error> {
+        let Envelope { values, is_last_page, next_page_start } = envelope;
         match next_page_start {
             _ if is_last_page => Ok(Self { values, next: None }),
             Some(next) if next > start => Ok(Self { values, next: Some(next) }),

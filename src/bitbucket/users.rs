@@ -15,6 +15,16 @@ pub(super) struct Wire {
     display_name: String,
     #[serde(default, deserialize_with = "text")]
     slug: String,
+    #[serde(default, deserialize_with = "text")]
+    email_address: String,
+}
+
+impl Wire {
+    /// With the e-mail address, which is part of a commit; elsewhere it is nobody's business.
+    pub(super) fn with_email(mut self) -> pb::User {
+        let email = std::mem::take(&mut self.email_address);
+        pb::User { email, ..self.into() }
+    }
 }
 
 impl From<Wire> for pb::User {

@@ -26,6 +26,11 @@ pub(super) fn truth<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error
     Ok(Value::deserialize(from)?.as_bool().unwrap_or_default())
 }
 
+/// Reads a truth; anything else is `OTHER`.
+pub(super) fn truth_or<'de, D: Deserializer<'de>, const OTHER: bool>(from: D) -> Result<bool, D::Error> {
+    Ok(Value::deserialize(from)?.as_bool().unwrap_or(OTHER))
+}
+
 /// Reads a member that may be absent, `null` or of another form, which are all the default.
 pub(super) fn lenient<'de, D: Deserializer<'de>, T: Default + serde::de::DeserializeOwned>(
     from: D,
