@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use serde::Serialize;
 
-use crate::bitbucket::comments::reply;
+use crate::bitbucket::comments::{LONGEST, reply};
 use crate::bitbucket::names::{RepoId, RepoPath};
 use crate::bitbucket::pull_requests::{characters, number};
 use crate::bitbucket::request::{Draft, Path, Permission};
@@ -163,9 +163,6 @@ fn not_posted(error: Error, place: &Place) -> Error {
     };
     if place.is_line() { error.means(vague, Reason::AnchorInvalid) } else { error }
 }
-
-/// Bitbucket wants less than 32,768.
-const LONGEST: usize = 32_767;
 
 #[cfg(test)]
 mod tests;

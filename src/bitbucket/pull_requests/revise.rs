@@ -78,10 +78,12 @@ enum Failure {
 
 impl Failure {
     fn of(error: &Error) -> Self {
-        match error {
-            Error::Uncertain { .. } => Self::Lost,
-            _ if error.reason() == Some(Reason::PrOutOfDate) || is_race(error) => Self::Late,
-            _ => Self::Plain,
+        if matches!(error, Error::Uncertain { .. }) {
+            Self::Lost
+        } else if error.reason() == Some(Reason::PrOutOfDate) || is_race(error) {
+            Self::Late
+        } else {
+            Self::Plain
         }
     }
 }

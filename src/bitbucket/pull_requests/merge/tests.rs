@@ -7,7 +7,7 @@ fn merge() -> pb::MergePrRequest {
     pb::MergePrRequest { repo: web(), id: 7, ..Default::default() }
 }
 
-fn read(json: Value) -> pb::CheckMergeResponse {
+fn read(json: &Value) -> pb::CheckMergeResponse {
     check_reply(&Reply::of(200, &json.to_string())).expect("read")
 }
 
@@ -15,7 +15,7 @@ fn read(json: Value) -> pb::CheckMergeResponse {
 fn a_check_says_why_not() {
     let json = json!({"canMerge": false, "conflicted": true, "outcome": "CONFLICTED",
         "vetoes": [{"summaryMessage": "Tasks", "detailedMessage": "Resolve 2."}, {"summaryMessage": null}]});
-    let check = read(json);
+    let check = read(&json);
     assert_eq!((check.can_merge, check.conflicted), (false, true));
     assert_eq!(check.outcome(), pb::MergeOutcome::Conflicted);
     let veto = pb::Veto { summary: "Tasks".into(), detail: "Resolve 2.".into() };
@@ -24,9 +24,9 @@ fn a_check_says_why_not() {
 
 #[test]
 fn a_check_without_the_word_is_understood_and_an_unknown_outcome_is_no_yes() {
-    assert!(read(json!({"conflicted": false, "outcome": "CLEAN", "vetoes": []})).can_merge);
-    assert!(!read(json!({"conflicted": false, "vetoes": [{}]})).can_merge);
-    let unknown = read(json!({"canMerge": true, "conflicted": false, "outcome": "UNKNOWN", "vetoes": []}));
+    assert!(read(&json!({"conflicted": false, "outcome": "CLEAN", "vetoes": []})).can_merge);
+    assert!(!read(&json!({"conflicted": false, "vetoes": [{}]})).can_merge);
+    let unknown = read(&json!({"canMerge": true, "conflicted": false, "outcome": "UNKNOWN", "vetoes": []}));
     assert_eq!((unknown.can_merge, unknown.outcome()), (false, pb::MergeOutcome::Unspecified));
 }
 

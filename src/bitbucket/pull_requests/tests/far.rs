@@ -143,11 +143,10 @@ pub(in crate::bitbucket::pull_requests) fn why<T: std::fmt::Debug>(
     name: &str,
 ) -> (Reason, Option<String>) {
     let error = outcome.expect_err("a failure");
-    let fact = match &error {
-        Error::Refused(refusal) => {
-            refusal.facts.iter().find(|(of, _)| *of == name).map(|(_, value)| value.clone())
-        }
-        _ => None,
+    let fact = if let Error::Refused(refusal) = &error {
+        refusal.facts.iter().find(|(of, _)| *of == name).map(|(_, value)| value.clone())
+    } else {
+        None
     };
     (Fault::from(error).reason(), fact)
 }
