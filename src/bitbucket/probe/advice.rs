@@ -64,6 +64,9 @@ pub(super) fn of(error: Error) -> Advice {
         | Error::BranchName { .. }
         | Error::PageToken
         | Error::OutsideProject { .. }
+        | Error::InPart { .. }
+        | Error::NoBuild { .. }
+        | Error::NoLogs { .. }
         | Error::Xsrf) => {
             Advice::new(Fault::from(error).message(), "correct the connection's settings", "settings")
         }
@@ -136,6 +139,9 @@ fn found(error: &Error) -> String {
         | Error::BranchName { .. }
         | Error::PageToken
         | Error::OutsideProject { .. }
+        | Error::InPart { .. }
+        | Error::NoBuild { .. }
+        | Error::NoLogs { .. }
         | Error::Xsrf => "nothing could be asked".to_owned(),
     }
 }
