@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
+use crate::pull;
 use crate::store::{Repo, Store, now};
 
 /// A build status of a commit.
@@ -92,5 +93,6 @@ pub(crate) fn start(app: &Arc<App>, repo: &Repo, commit: &str, reference: &str) 
         tokio::time::sleep(auto.lasts).await;
         let done = Build { state: "SUCCESSFUL".to_owned(), updated: now(), ..running };
         task_app.store().put_build(&commit, done);
+        pull::settle(&task_app).await;
     });
 }

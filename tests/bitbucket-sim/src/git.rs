@@ -19,7 +19,7 @@ use tokio::process::Command;
 pub(crate) use self::commits::{CommitInfo, Identity, LogQuery};
 pub(crate) use self::diff::{Change, FileDiff, Hunk, Line, LineKind};
 pub(crate) use self::edit::{Edit, EditOutcome};
-pub(crate) use self::merge::{MergeOutcome, Strategy};
+pub(crate) use self::merge::{Merge, MergeOutcome, Strategy};
 pub(crate) use self::refs::{RefInfo, ZERO};
 pub(crate) use self::tree::{Entry, Object};
 

@@ -47,6 +47,20 @@ pub enum WriteKind {
     ReopenPullRequest,
     /// Somebody reviewed a pull request.
     ReviewPullRequest,
+    /// A pull request was deleted.
+    DeletePullRequest,
+    /// Somebody was made a reviewer, or is one no longer.
+    ChangeParticipant,
+    /// The server was asked to merge a pull request once nothing stops it.
+    RequestAutoMerge,
+    /// That wish was taken back.
+    CancelAutoMerge,
+    /// A suggestion of a comment became a commit.
+    ApplySuggestion,
+    /// A reaction was added to a comment or taken back.
+    React,
+    /// Settings of a repository or project changed: fact `what`.
+    ChangeSettings,
     /// A comment or task was written.
     Comment,
     /// A comment was edited, resolved or reopened.

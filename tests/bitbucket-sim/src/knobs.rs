@@ -36,13 +36,15 @@ pub struct Rule {
     method: Option<String>,
     path: Option<String>,
     left: Option<u32>,
+    every: u32,
+    seen: u32,
 }
 
 impl Rule {
     /// Hits every request, until it is removed.
     #[must_use]
     pub fn new(fault: Fault) -> Self {
-        Self { fault, method: None, path: None, left: None }
+        Self { fault, method: None, path: None, left: None, every: 1, seen: 0 }
     }
 
     /// Hits only requests with this method.
@@ -61,6 +63,18 @@ impl Rule {
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self { left: Some(times), ..self }
+    }
+
+    /// Hits only each `every`-th of the requests that it would hit: the second, the fourth and so on for 2.
+    #[must_use]
+    pub fn every(self, every: u32) -> Self {
+        Self { every: every.max(1), ..self }
+    }
+
+    /// Counts a request that the rule names; whether it is one of those to hit.
+    fn due(&mut self) -> bool {
+        self.seen = self.seen.wrapping_add(1);
+        self.seen.is_multiple_of(self.every)
     }
 
     fn hits(&self, method: &str, path: &str) -> bool {
@@ -131,6 +145,9 @@ struct Settings {
     limit: Option<RateLimit>,
     buckets: HashMap<String, Bucket>,
     state: State,
+    merge_races: u32,
+    unknown_merges: u32,
+    diff_lines: Option<usize>,
 }
 
 /// The switches of one simulator; they may be turned at any time.
@@ -171,6 +188,36 @@ impl Knobs {
         self.lock().state = state;
     }
 
+    /// Lets so many merges lose a race: each is refused as if the target had moved while merging.
+    pub fn merge_races(&self, times: u32) {
+        self.lock().merge_races = times;
+    }
+
+    /// Answers so many checks of a merge with the outcome UNKNOWN, as right after a pull request was opened.
+    pub fn unknown_merges(&self, times: u32) {
+        self.lock().unknown_merges = times;
+    }
+
+    /// Truncates JSON diffs after so many lines; none for the product's default of 10,000.
+    pub fn diff_lines(&self, lines: Option<usize>) {
+        self.lock().diff_lines = lines;
+    }
+
+    /// Whether this merge loses a race.
+    pub(crate) fn take_merge_race(&self) -> bool {
+        take(&mut self.lock().merge_races)
+    }
+
+    /// Whether this check does not know the outcome yet.
+    pub(crate) fn take_unknown_merge(&self) -> bool {
+        take(&mut self.lock().unknown_merges)
+    }
+
+    /// The most lines of a JSON diff.
+    pub(crate) fn most_diff_lines(&self) -> usize {
+        self.lock().diff_lines.unwrap_or(DIFF_LINES)
+    }
+
     /// The server's state.
     pub(crate) fn current_state(&self) -> State {
         self.lock().state
@@ -181,6 +228,9 @@ impl Knobs {
         let mut settings = self.lock();
         let mut faults = Vec::new();
         for (_, rule) in settings.rules.iter_mut().filter(|(_, rule)| rule.hits(method, path)) {
+            if !rule.due() {
+                continue;
+            }
             rule.left = rule.left.map(|left| left - 1);
             faults.push(rule.fault.clone());
         }
@@ -211,9 +261,27 @@ impl Knobs {
     }
 }
 
+fn take(left: &mut u32) -> bool {
+    let some = *left > 0;
+    *left = left.saturating_sub(1);
+    some
+}
+
+/// `page.max.diff.lines`.
+const DIFF_LINES: usize = 10_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_may_hit_only_each_third_request() {
+        let knobs = Knobs::default();
+        knobs.add(Rule::new(Fault::DropAnswer).method("POST").every(3).times(1));
+        let hits: Vec<bool> = (0..7).map(|_| !knobs.hit("POST", "/x").is_empty()).collect();
+        assert_eq!(hits, [false, false, true, false, false, false, false]);
+        assert!(knobs.hit("GET", "/x").is_empty());
+    }
 
     #[test]
     fn a_rule_hits_only_what_it_names_and_only_so_often() {

@@ -1,12 +1,21 @@
-//! Pull requests: what is kept of them, their shape, and how they follow their branches (FACTS.md 4).
+//! Pull requests: what is kept of them and the rules of their state (FACTS.md 4).
+
+mod follow;
+mod json;
+mod land;
+mod veto;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::app::App;
-use crate::entity::{display, short_commit};
-use crate::git;
-use crate::refusal::{Refusal, conflict, missing};
-use crate::store::{Repo, RepoId, Store, now};
+pub(crate) use self::follow::{refresh, settle};
+pub(crate) use self::land::{Wish, land};
+pub(crate) use self::veto::vetoes;
+use crate::comment::{self, Comment};
+use crate::git::Strategy;
+use crate::refusal::{Refusal, conflict};
+use crate::store::{RepoId, now};
 
 /// The state of a pull request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +33,17 @@ impl State {
             Self::Merged => "MERGED",
             Self::Declined => "DECLINED",
         }
+    }
+
+    /// The refusal for a pull request that is in this state and should not be.
+    pub(crate) fn unfit(self) -> Refusal {
+        let was = match self {
+            Self::Merged => "merged",
+            Self::Declined => "declined",
+            Self::Open => "opened",
+        };
+        let message = format!("This pull request has already been {was}.");
+        conflict("pull.IllegalPullRequestStateException", message)
     }
 }
 
@@ -56,28 +76,52 @@ pub(crate) struct Side {
     pub(crate) commit: String,
 }
 
-/// Somebody who was asked to review, or did.
+/// What somebody thinks of a pull request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Unapproved,
+    NeedsWork,
+    Approved,
+}
+
+impl Status {
+    /// As the interface writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unapproved => "UNAPPROVED",
+            Self::NeedsWork => "NEEDS_WORK",
+            Self::Approved => "APPROVED",
+        }
+    }
+
+    /// The status with this name.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        [Self::Unapproved, Self::NeedsWork, Self::Approved].into_iter().find(|status| status.name() == name)
+    }
+
+    /// What the activities call it.
+    pub(crate) fn action(self) -> &'static str {
+        match self {
+            Self::Unapproved => "UNAPPROVED",
+            Self::NeedsWork => "REVIEWED",
+            Self::Approved => "APPROVED",
+        }
+    }
+}
+
+/// Somebody who was asked to review, or took part.
 #[derive(Clone, Debug)]
-pub(crate) struct Reviewer {
+pub(crate) struct Participant {
     pub(crate) user: String,
-    pub(crate) status: String,
+    pub(crate) status: Status,
     pub(crate) last_reviewed: Option<String>,
 }
 
-/// A comment, or with `blocker` a task.
-#[derive(Clone, Debug)]
-pub(crate) struct Comment {
-    pub(crate) id: u64,
-    pub(crate) parent: Option<u64>,
-    pub(crate) version: u64,
-    pub(crate) text: String,
-    pub(crate) author: String,
-    pub(crate) created: i64,
-    pub(crate) updated: i64,
-    pub(crate) blocker: bool,
-    pub(crate) state: String,
-    pub(crate) thread_resolved: bool,
-    pub(crate) anchor: Option<Value>,
+impl Participant {
+    /// Somebody who has not said anything yet.
+    pub(crate) fn new(user: &str) -> Self {
+        Self { user: user.to_owned(), status: Status::Unapproved, last_reviewed: None }
+    }
 }
 
 /// Something that happened to a pull request.
@@ -89,6 +133,15 @@ pub(crate) struct Activity {
     pub(crate) action: &'static str,
     pub(crate) comment: Option<u64>,
     pub(crate) more: Map<String, Value>,
+}
+
+/// The wish that the server merge as soon as nothing stops it.
+#[derive(Clone, Debug)]
+pub(crate) struct AutoMerge {
+    pub(crate) wish: Wish,
+    pub(crate) created: i64,
+    /// The source's commit then: a push takes the wish back.
+    pub(crate) from: String,
 }
 
 /// A pull request.
@@ -106,11 +159,15 @@ pub(crate) struct Pull {
     pub(crate) from: Side,
     pub(crate) to: Side,
     pub(crate) author: String,
-    pub(crate) reviewers: Vec<Reviewer>,
+    pub(crate) reviewers: Vec<Participant>,
+    /// Those who took part without being asked.
+    pub(crate) participants: Vec<Participant>,
+    pub(crate) watchers: BTreeSet<String>,
     pub(crate) comments: Vec<Comment>,
     pub(crate) activities: Vec<Activity>,
     pub(crate) outcome: Outcome,
     pub(crate) merge_commit: Option<String>,
+    pub(crate) auto_merge: Option<AutoMerge>,
 }
 
 impl Pull {
@@ -119,12 +176,11 @@ impl Pull {
         format!("refs/pull-requests/{}/from", self.id)
     }
 
-    /// A comment by id.
-    pub(crate) fn comment(&mut self, repo: &Repo, id: &str) -> Result<&mut Comment, Refusal> {
-        let message = format!("Comment {id} does not exist in pull request {} of {}.", self.id, repo.label());
-        let number: Option<u64> = id.parse().ok();
-        let found = self.comments.iter_mut().find(|comment| Some(comment.id) == number);
-        found.ok_or_else(|| missing("comment.NoSuchCommentException", message))
+    /// Whether it is open between the same two branches as another.
+    pub(crate) fn rivals(&self, other: &Self) -> bool {
+        self.state == State::Open
+            && (self.from.repo, &self.from.name) == (other.from.repo, &other.from.name)
+            && (self.to.repo, &self.to.name) == (other.to.repo, &other.to.name)
     }
 
     /// Refuses a version that is not the current one; none counts as -1.
@@ -143,140 +199,89 @@ impl Pull {
     /// Notes what happened and moves the pull request's dates.
     pub(crate) fn happened(&mut self, id: u64, user: &str, action: &'static str, more: Map<String, Value>) {
         self.updated = now();
-        self.activities.push(Activity {
-            id,
-            at: self.updated,
-            user: user.to_owned(),
-            action,
-            comment: None,
-            more,
-        });
+        let user = user.to_owned();
+        self.activities.push(Activity { id, at: self.updated, user, action, comment: None, more });
     }
 
-    fn tasks(&self, state: &str) -> usize {
-        self.comments.iter().filter(|comment| comment.blocker && comment.state == state).count()
+    /// Notes that a comment became visible.
+    pub(crate) fn commented(&mut self, id: u64, comment: &Comment) {
+        self.updated = now();
+        let action = if comment.parent.is_some() { "REPLIED" } else { "ADDED" };
+        let more = [("commentAction".to_owned(), json!(action))].into_iter().collect();
+        let user = comment.author.clone();
+        let activity =
+            Activity { id, at: self.updated, user, action: "COMMENTED", comment: Some(comment.id), more };
+        self.activities.push(activity);
+        let author = comment.author.clone();
+        self.join(&author);
+    }
+
+    /// Makes somebody a participant who is none yet.
+    pub(crate) fn join(&mut self, user: &str) {
+        let known = self.author == user
+            || self.reviewers.iter().chain(&self.participants).any(|participant| participant.user == user);
+        if !known {
+            self.participants.push(Participant::new(user));
+        }
+    }
+
+    /// Makes somebody a reviewer, with what the participant said before.
+    pub(crate) fn ask(&mut self, user: &str) -> &mut Participant {
+        if let Some(at) = self.reviewers.iter().position(|reviewer| reviewer.user == user) {
+            return &mut self.reviewers[at];
+        }
+        let before = self.participants.iter().position(|participant| participant.user == user);
+        let reviewer = before.map_or_else(|| Participant::new(user), |at| self.participants.remove(at));
+        self.reviewers.push(reviewer);
+        let last = self.reviewers.len() - 1;
+        &mut self.reviewers[last]
+    }
+
+    /// Tasks in a state.
+    pub(crate) fn tasks(&self, state: comment::State) -> usize {
+        self.comments.iter().filter(|comment| comment.is_task(state)).count()
+    }
+
+    /// Takes the wish for an automatic merge back, where there is one.
+    pub(crate) fn disarm(&mut self, activity: u64, user: &str) -> bool {
+        let armed = self.auto_merge.take().is_some();
+        if armed {
+            self.happened(activity, user, "AUTO_MERGE_CANCELLED", Map::new());
+        }
+        armed
+    }
+
+    /// Changes the state, the version and the dates.
+    pub(crate) fn turn(&mut self, activity: u64, user: &str, state: State, more: Map<String, Value>) {
+        self.state = state;
+        self.version += 1;
+        self.auto_merge = None;
+        self.closed = (state != State::Open).then(now);
+        let action = match state {
+            State::Merged => "MERGED",
+            State::Declined => "DECLINED",
+            State::Open => "REOPENED",
+        };
+        self.happened(activity, user, action, more);
     }
 }
 
-impl Store {
-    /// A pull request with everything that the real server sends, which is more than its document says.
-    pub(crate) fn pull_json(&self, pull: &Pull, viewer: Option<&str>) -> Value {
-        let Some(repo) = self.repos.get(&pull.to.repo) else { return Value::Null };
-        let reviewers: Vec<Value> =
-            pull.reviewers.iter().map(|reviewer| self.reviewer_json(reviewer)).collect();
+impl AutoMerge {
+    /// As answers show it.
+    pub(crate) fn json(&self, pull: &Pull) -> Value {
         let mut json = json!({
-            "id": pull.id, "version": pull.version, "title": pull.title, "state": pull.state.name(),
-            "open": pull.state == State::Open, "closed": pull.state != State::Open, "locked": false,
-            "createdDate": pull.created, "updatedDate": pull.updated,
-            "fromRef": self.side_json(&pull.from, viewer), "toRef": self.side_json(&pull.to, viewer),
-            "author": {"user": self.user_json_by_name(&pull.author), "role": "AUTHOR", "approved": false,
-                       "status": "UNAPPROVED"},
-            "reviewers": reviewers, "participants": [], "properties": properties(pull),
-            "links": {"self": [{"href": format!("{}/pull-requests/{}", self.repo_link(repo), pull.id)}]},
+            "autoSubject": self.wish.auto_subject, "createdDate": self.created, "fromHash": self.from,
+            "strategyId": self.wish.strategy.id(), "toRefId": pull.to.name,
         });
-        if let Some(description) = &pull.description {
-            json["description"] = json!(description);
-        }
-        if let Some(closed) = pull.closed {
-            json["closedDate"] = json!(closed);
-        }
-        if self.version.has_drafts() {
-            json["draft"] = json!(pull.draft);
+        if let Some(message) = &self.wish.message {
+            json["message"] = json!(message);
         }
         json
     }
-
-    fn side_json(&self, side: &Side, viewer: Option<&str>) -> Value {
-        let repo = self.repos.get(&side.repo).map_or(Value::Null, |repo| self.repo_json(repo, viewer));
-        json!({
-            "id": side.name, "displayId": display(&side.name), "latestCommit": side.commit, "type": "BRANCH",
-            "repository": repo,
-        })
-    }
-
-    /// A reviewer with the status given.
-    pub(crate) fn reviewer_json(&self, reviewer: &Reviewer) -> Value {
-        let mut json = json!({
-            "user": self.user_json_by_name(&reviewer.user), "role": "REVIEWER", "status": reviewer.status,
-            "approved": reviewer.status == "APPROVED",
-        });
-        if let Some(commit) = &reviewer.last_reviewed {
-            json["lastReviewedCommit"] = json!(commit);
-        }
-        json
-    }
 }
 
-fn properties(pull: &Pull) -> Value {
-    let mut json = json!({
-        "mergeResult": {"outcome": pull.outcome.name(), "current": pull.outcome != Outcome::Unknown},
-        "openTaskCount": pull.tasks("OPEN"), "resolvedTaskCount": pull.tasks("RESOLVED"),
-    });
-    if !pull.comments.is_empty() {
-        json["commentCount"] = json!(pull.comments.len());
-    }
-    if let Some(commit) = &pull.merge_commit {
-        json["mergeCommit"] = short_commit(commit);
-    }
-    json
-}
-
-/// Brings the open pull requests that touch a repository up to where their branches are now. The version moves with
-/// the branches, and a source that was pushed into its target is merged.
-pub(crate) async fn refresh(app: &App, repo: RepoId) -> Result<(), git::Error> {
-    let open: Vec<Pull> = {
-        let store = app.store();
-        let touches =
-            |pull: &&Pull| pull.state == State::Open && (pull.from.repo == repo || pull.to.repo == repo);
-        store.pulls.values().filter(touches).cloned().collect()
-    };
-    for pull in open {
-        follow(app, &pull).await?;
-    }
-    Ok(())
-}
-
-async fn follow(app: &App, old: &Pull) -> Result<(), git::Error> {
-    let (source, target) = {
-        let store = app.store();
-        let of = |side: &Side| store.repos.get(&side.repo).map(Repo::git);
-        let (Some(source), Some(target)) = (of(&old.from), of(&old.to)) else { return Ok(()) };
-        (source, target)
-    };
-    // A branch that is gone leaves its pull request where it was.
-    let from = source.resolve(&old.from.name).await?.unwrap_or_else(|| old.from.commit.clone());
-    let to = target.resolve(&old.to.name).await?.unwrap_or_else(|| old.to.commit.clone());
-    let moved = from != old.from.commit || to != old.to.commit;
-    if !moved && old.outcome != Outcome::Unknown {
-        return Ok(());
-    }
-    if from != old.from.commit {
-        target.fetch(&source, &old.from.name, &old.kept_ref()).await?;
-    }
-    let merged = moved && target.is_ancestor(&from, &to).await?;
-    let clean = target.merged_tree(&to, &from).await?.is_some();
-    let mut store = app.store();
-    let id = store.new_id();
-    let Some(pull) = store.pulls.get_mut(&(old.to.repo, old.id)) else { return Ok(()) };
-    if pull.state != State::Open || pull.version != old.version {
-        return Ok(());
-    }
-    pull.outcome = if clean { Outcome::Clean } else { Outcome::Conflicted };
-    if moved {
-        pull.version += 1;
-    }
-    let author = pull.author.clone();
-    if merged {
-        (pull.state, pull.closed, pull.merge_commit) = (State::Merged, Some(now()), Some(to.clone()));
-        pull.happened(id, &author, "MERGED", Map::new());
-    } else if from != old.from.commit {
-        let mut more = Map::new();
-        more.insert("fromHash".to_owned(), json!(from));
-        more.insert("previousFromHash".to_owned(), json!(old.from.commit));
-        more.insert("toHash".to_owned(), json!(to));
-        more.insert("previousToHash".to_owned(), json!(old.to.commit));
-        pull.happened(id, &author, "RESCOPED", more);
-    }
-    (pull.from.commit, pull.to.commit) = (from, to);
-    Ok(())
+/// How the settings and bodies name a strategy that may be used.
+pub(crate) fn enabled(id: Option<&str>, default: Strategy, enabled: &[Strategy]) -> Option<Strategy> {
+    let wanted = id.map_or(Some(default), Strategy::of)?;
+    enabled.contains(&wanted).then_some(wanted)
 }

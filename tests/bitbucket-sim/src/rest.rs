@@ -2,28 +2,41 @@
 
 mod activities;
 mod archive;
+mod auto_merge;
 mod branches;
 mod browse;
 mod builds;
 mod comments;
+mod commit_comments;
 mod commits;
 mod compare;
+mod dashboard;
+mod default_reviewers;
 mod diff;
 mod edit;
 mod files;
 mod merge;
 mod meta;
+mod participants;
 mod projects;
+mod pull_diff;
+mod pull_settings;
 mod pulls;
 mod raw;
+mod reactions;
 mod repos;
+mod required_builds;
+mod review;
+mod reviewer_groups;
+mod suggestions;
 mod tags;
 mod tokens;
 mod users;
 
+use crate::auth::Permission;
 use crate::call::Call;
 use crate::git::{Git, Object};
-use crate::refusal::{Refusal, bad_argument, missing};
+use crate::refusal::{Refusal, bad_argument, forbidden, missing};
 use crate::route::Route;
 use crate::store::Repo;
 
@@ -45,9 +58,21 @@ pub(crate) const TABLES: &[&[Route]] = &[
     files::ROUTES,
     archive::ROUTES,
     pulls::ROUTES,
+    pull_diff::ROUTES,
+    pull_settings::ROUTES,
     merge::ROUTES,
+    auto_merge::ROUTES,
+    participants::ROUTES,
     comments::ROUTES,
+    suggestions::ROUTES,
+    reactions::ROUTES,
+    review::ROUTES,
+    commit_comments::ROUTES,
     activities::ROUTES,
+    dashboard::ROUTES,
+    default_reviewers::ROUTES,
+    required_builds::ROUTES,
+    reviewer_groups::ROUTES,
 ];
 
 /// A pattern below a repository in `/rest/api`.
@@ -145,11 +170,12 @@ fn viewer(call: &Call) -> Option<&str> {
 
 /// The identity that commits of this user carry.
 fn identity(call: &Call, user: &str) -> crate::git::Identity {
-    let store = call.app.store();
-    let known = store.users.get(user);
-    crate::git::Identity {
-        name: known.map_or_else(|| user.to_owned(), crate::store::User::display),
-        email: known.map_or_else(String::new, crate::store::User::email),
-        at: crate::store::now() / 1000,
-    }
+    call.app.store().identity(user)
+}
+
+/// Refuses who may not administer the repository in the path.
+fn administers(call: &Call) -> Result<(), Refusal> {
+    let project = &call.repo()?.project;
+    let may = call.actor.as_ref().is_some_and(|actor| actor.repo(project) >= Permission::Admin);
+    if may { Ok(()) } else { Err(forbidden()) }
 }

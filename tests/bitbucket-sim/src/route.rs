@@ -97,10 +97,19 @@ fn matches(pattern: &'static str, segments: &[String]) -> Option<Params> {
                 params.insert(tail, tail_value);
                 return Some(params);
             }
-            (None, None) if rest.next()? == part => {}
+            (None, None) if !part.starts_with('{') => {
+                if rest.next()? != part {
+                    return None;
+                }
+            }
             (Some("v"), None) if matches!(rest.next()?.as_str(), "1.0" | "latest") => {}
             (Some(name), None) if name != "v" => {
                 params.insert(name, rest.next()?.clone());
+            }
+            // `{id}.diff`: a parameter with an ending.
+            (None, None) if part.starts_with('{') && part.contains("}.") => {
+                let (name, ending) = part.strip_prefix('{')?.split_once('}')?;
+                params.insert(name, rest.next()?.strip_suffix(ending)?.to_owned());
             }
             _ => return None,
         }
@@ -128,6 +137,13 @@ mod tests {
         let found = params("raw/{path*}", "/raw/a%20b/%C3%BC.txt").unwrap();
         assert_eq!(found["path"], "a b/ü.txt");
         assert_eq!(params("raw/{path*}", "/raw").unwrap()["path"], "");
+    }
+
+    #[test]
+    fn a_parameter_may_have_an_ending() {
+        assert_eq!(params("pulls/{id}.diff", "/pulls/7.diff").unwrap()["id"], "7");
+        assert!(params("pulls/{id}.diff", "/pulls/7.patch").is_none());
+        assert!(params("pulls/{id}.diff", "/pulls/7").is_none());
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::knobs::Fault;
 use crate::refusal::{Refusal, api, conflict, forbidden};
 use crate::route::{self, Found, Gives, Handler, Need, Params, Route};
 use crate::store::Repo;
-use crate::{rest, scm};
+use crate::{pull, rest, scm};
 
 /// Accepts connections until told to stop, then gives those in progress a second.
 pub(crate) async fn accept(
@@ -189,13 +189,22 @@ async fn respond(
 /// Runs the handler. A write goes on when its client hangs up, as it does on a real server.
 async fn run(route: &Route, call: Call) -> Answer {
     match route.handler {
-        Handler::Now(handler) => handler(&call),
         Handler::Later(handler) if route.method == Method::GET => handler(call).await,
+        Handler::Now(handler) if route.method == Method::GET => handler(&call),
+        // What waits to be merged may be free to be after any write.
+        Handler::Now(handler) => {
+            let answer = handler(&call);
+            let app = Arc::clone(&call.app);
+            app.spawn(async move { pull::settle(&call.app).await });
+            answer
+        }
         Handler::Later(handler) => {
             let (done, answer) = oneshot::channel();
             let app = Arc::clone(&call.app);
             app.spawn(async move {
+                let app = Arc::clone(&call.app);
                 let _ = done.send(handler(call).await);
+                pull::settle(&app).await;
             });
             answer.await.unwrap_or(Err(Refusal::Bare(StatusCode::INTERNAL_SERVER_ERROR)))
         }

@@ -6,9 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::auth::{Permission, TokenSpec};
 use crate::build::Build;
-use crate::git::Git;
+use crate::comment::Comment;
+use crate::git::{Git, Identity};
 use crate::pull::Pull;
 use crate::refusal::{Refusal, missing};
+use crate::rules::Rules;
 use crate::version::Version;
 
 /// A repository's number.
@@ -27,6 +29,12 @@ pub(crate) struct Store {
     pub(crate) pulls: BTreeMap<(RepoId, u64), Pull>,
     /// Build statuses by commit, newest last.
     pub(crate) builds: HashMap<String, Vec<Build>>,
+    /// What repositories and projects ask of pull requests.
+    pub(crate) rules: Rules,
+    /// Comments on commits, by repository and commit.
+    pub(crate) commit_comments: HashMap<(RepoId, String), Vec<Comment>>,
+    /// The last number of a pull request; it is not given again after a deletion.
+    pull_numbers: HashMap<RepoId, u64>,
     last_id: u64,
 }
 
@@ -120,6 +128,9 @@ impl Store {
             moved: HashMap::new(),
             pulls: BTreeMap::new(),
             builds: HashMap::new(),
+            rules: Rules::default(),
+            commit_comments: HashMap::new(),
+            pull_numbers: HashMap::new(),
             last_id: 0,
         }
     }
@@ -203,6 +214,28 @@ impl Store {
         number
             .and_then(|number| self.pulls.get_mut(&(repo.id, number)))
             .ok_or_else(|| missing("pull.NoSuchPullRequestException", message))
+    }
+
+    /// The number of a repository's next pull request.
+    pub(crate) fn next_pull(&mut self, repo: RepoId) -> u64 {
+        let number = self.pull_numbers.entry(repo).or_default();
+        *number += 1;
+        *number
+    }
+
+    /// The identity that commits of this user carry, now.
+    pub(crate) fn identity(&self, user: &str) -> Identity {
+        let known = self.users.get(user);
+        Identity {
+            name: known.map_or_else(|| user.to_owned(), User::display),
+            email: known.map_or_else(String::new, User::email),
+            at: now() / 1000,
+        }
+    }
+
+    /// The user whose slug this is.
+    pub(crate) fn user_by_slug(&self, slug: &str) -> Option<&User> {
+        self.users.values().find(|user| user.slug() == slug)
     }
 
     /// The user with this e-mail address.

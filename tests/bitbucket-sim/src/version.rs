@@ -72,6 +72,32 @@ impl Version {
         self >= Self::V8_19
     }
 
+    /// Pull requests can be merged by the server once nothing stops them (since 8.15); before, the wish is ignored in
+    /// silence and the merge happens at once.
+    pub(crate) fn has_auto_merge(self) -> bool {
+        self >= Self::V8_19
+    }
+
+    /// Anchors may span lines.
+    pub(crate) fn has_multiline_anchors(self) -> bool {
+        self >= Self::V8_9
+    }
+
+    /// `diff-stats-summary` exists (since 9.1).
+    pub(crate) fn has_diff_stats(self) -> bool {
+        self >= Self::V9_4
+    }
+
+    /// Conditions of default reviewers may name groups (since 9.5); before, they are dropped in silence.
+    pub(crate) fn has_condition_groups(self) -> bool {
+        self >= Self::V10_2
+    }
+
+    /// Settings say how many approvals and builds they require as objects.
+    pub(crate) fn has_requirement_objects(self) -> bool {
+        self >= Self::V8_9
+    }
+
     /// Comments carry `threadResolved`.
     pub(crate) fn has_resolved_threads(self) -> bool {
         self >= Self::V8_9

@@ -62,7 +62,7 @@ impl Git {
         parse_changes(&text).ok_or(Error::Output("diff --raw"))
     }
 
-    /// The changes with their hunks; `context` lines around each, only below `path` when given.
+    /// The changes with their hunks; `context` lines around each, only `path` or what is below it when given.
     pub(crate) async fn diff(
         &self,
         from: &str,
@@ -70,12 +70,28 @@ impl Git {
         path: Option<&str>,
         context: u32,
     ) -> Result<Vec<FileDiff>, Error> {
+        self.diff_as(from, to, path, &[&format!("-U{context}")]).await
+    }
+
+    /// The same with git's own options.
+    pub(crate) async fn diff_as(
+        &self,
+        from: &str,
+        to: &str,
+        path: Option<&str>,
+        options: &[&str],
+    ) -> Result<Vec<FileDiff>, Error> {
+        let below = |name: &str, path: &str| {
+            name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         let wanted = |change: &Change| {
-            path.is_none_or(|path| change.path == path || change.from_path.as_deref() == Some(path))
+            let from = change.from_path.as_deref();
+            path.is_none_or(|path| below(&change.path, path) || from.is_some_and(|from| below(from, path)))
         };
         let mut diffs = Vec::new();
         for change in self.changes(from, to).await?.into_iter().filter(wanted) {
-            let mut args = vec!["diff".to_owned(), "-M".to_owned(), format!("-U{context}")];
+            let mut args = vec!["diff".to_owned(), "-M".to_owned()];
+            args.extend(options.iter().map(|option| (*option).to_owned()));
             args.extend(["--no-color", "--no-ext-diff", from, to, "--"].map(str::to_owned));
             // Both paths, or git would show a move as a new file.
             args.extend(change.from_path.iter().map(|path| format!(":(literal){path}")));
@@ -85,6 +101,25 @@ impl Git {
             diffs.push(FileDiff { change, binary, hunks });
         }
         Ok(diffs)
+    }
+
+    /// How many files changed, and how many lines were added and removed.
+    pub(crate) async fn diff_stats(
+        &self,
+        from: &str,
+        to: &str,
+        path: Option<&str>,
+    ) -> Result<(u64, u64, u64), Error> {
+        let mut args = ["diff", "--numstat", "-M", from, to, "--"].map(str::to_owned).to_vec();
+        args.extend(path.map(|path| format!(":(literal){path}")));
+        let text = self.text(args).await?;
+        let mut sum = (0, 0, 0);
+        for line in text.lines() {
+            let mut numbers = line.split('\t').map(|number| number.parse::<u64>().unwrap_or_default());
+            let (added, removed) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+            sum = (sum.0 + 1, sum.1 + added, sum.2 + removed);
+        }
+        Ok(sum)
     }
 
     /// The tree of a repository's beginning, to compare a first commit with.

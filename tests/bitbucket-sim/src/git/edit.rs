@@ -86,16 +86,26 @@ impl Git {
         message: &str,
         author: &Identity,
     ) -> Result<String, Error> {
+        self.commit_by(tree, parents, message, author, author).await
+    }
+
+    /// Makes a commit of a tree for an author who is not the committer.
+    pub(super) async fn commit_by(
+        &self,
+        tree: &str,
+        parents: &[&str],
+        message: &str,
+        author: &Identity,
+        committer: &Identity,
+    ) -> Result<String, Error> {
         let mut command = self.command();
         command.args(["commit-tree", tree]);
         for parent in parents {
             command.args(["-p", parent]);
         }
-        for role in ["AUTHOR", "COMMITTER"] {
-            command
-                .env(format!("GIT_{role}_NAME"), &author.name)
-                .env(format!("GIT_{role}_EMAIL"), &author.email);
-            command.env(format!("GIT_{role}_DATE"), format!("{} +0000", author.at));
+        for (role, who) in [("AUTHOR", author), ("COMMITTER", committer)] {
+            command.env(format!("GIT_{role}_NAME"), &who.name).env(format!("GIT_{role}_EMAIL"), &who.email);
+            command.env(format!("GIT_{role}_DATE"), format!("{} +0000", who.at));
         }
         Ok(id(&self.feed(command, message.as_bytes()).await?))
     }

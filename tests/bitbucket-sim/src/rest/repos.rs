@@ -1,7 +1,7 @@
 //! `/projects/{key}/repos` and `/repos` (FACTS.md 2).
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{repo, route, viewer};
 use crate::auth::Permission;
@@ -18,14 +18,6 @@ pub(super) const ROUTES: &[Route] = &[
     route!(POST, "rest/api/{v}/projects/{key}/repos", ProjectAdmin, Json, later create),
     route!(GET, repo!(""), Read, Json, now get),
     route!(POST, repo!(""), Read, Json, later fork),
-    route!(GET, repo!("/settings/pull-requests"), Read, Json, now settings),
-    route!(
-        GET,
-        "rest/default-reviewers/{v}/projects/{key}/repos/{slug}/reviewers",
-        Read,
-        Json,
-        now default_reviewers
-    ),
 ];
 
 fn list(call: &Call) -> Answer {
@@ -125,27 +117,4 @@ fn refuse(error: Error) -> Refusal {
         return conflict("DuplicateRepositoryException", message).about("name");
     }
     api(StatusCode::INTERNAL_SERVER_ERROR, "", error.to_string())
-}
-
-fn settings(_: &Call) -> Answer {
-    let strategy = |id: &str| json!({"id": id, "enabled": true, "flag": format!("--{id}"), "name": id});
-    let strategies: Vec<Value> = ["no-ff", "ff", "ff-only", "squash"].map(strategy).into();
-    ok(&json!({
-        "mergeConfig": {"defaultStrategy": strategies[0], "strategies": strategies, "type": "DEFAULT", "commitSummaries": 20},
-        "requiredAllApprovers": false, "requiredAllTasksComplete": false, "requiredApprovers": 0,
-        "requiredSuccessfulBuilds": 0, "needsWork": false,
-    }))
-}
-
-/// A bare array of users; there are no conditions here, so it is empty.
-fn default_reviewers(call: &Call) -> Answer {
-    for name in ["sourceRepoId", "targetRepoId"] {
-        let id: u64 = call.query.get(name).and_then(|text| text.parse().ok()).unwrap_or(0);
-        if !call.app.store().repos.contains_key(&id) {
-            let side = name.trim_end_matches("RepoId");
-            let message = format!("The {side} repository with id '{id}' does not exist");
-            return Err(api(StatusCode::BAD_REQUEST, "", message));
-        }
-    }
-    ok(&json!([]))
 }
