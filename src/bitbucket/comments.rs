@@ -22,7 +22,7 @@ use crate::proto::scm::v1 as pb;
 
 #[expect(unused_imports, reason = "the read-back of a new comment asks so")]
 pub(super) use find::Wanted;
-pub(super) use wire::Wire;
+pub(super) use wire::{Wire, WireAnchor};
 
 /// The comments of a pull request.
 fn path(repo: &RepoId, pr_id: i64) -> Path {

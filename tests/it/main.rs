@@ -2,6 +2,7 @@
 
 mod adapter;
 mod bad_input;
+mod budget;
 #[expect(
     dead_code,
     clippy::print_stdout,
@@ -18,10 +19,12 @@ mod docs;
 mod doctor;
 mod house;
 mod isolation;
+mod matrix;
 mod methods;
 mod network;
 mod probe;
 mod processes;
+mod replay;
 mod surface;
 mod tools;
 mod tree;

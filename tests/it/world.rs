@@ -19,9 +19,9 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use bitbucket_sim::{Commit, Config as SimConfig, Sim, TokenSpec};
+use bitbucket_sim::{Commit, Config as SimConfig, Sim};
 use gitproxy::agent::config::{AccessKey, DebugListen};
 use gitproxy::agent::{Agent, Config as AgentConfig};
 use gitproxy::bitbucket::{Account, Credential, ProjectKey};
@@ -68,11 +68,7 @@ impl World {
         let plan = plan(Plan::new());
         let folder = tempfile::tempdir().expect("a folder");
         let sim = simulator(plan.simulator.clone()).await;
-        // Alice may do everything; every connection has her token unless the plan says else.
-        let token = sim.add_token(TokenSpec::personal("alice"));
-        let past = SystemTime::now() - Duration::from_secs(60);
-        let expired = sim.add_token(TokenSpec::personal("alice").expires_at(past));
-        let plan = plan.with_tokens(&token, &expired);
+        let plan = plan.with_tokens(&sim);
         let (ca, tasks) = (Ca::new("gitproxy test"), Tasks::new());
         let bundle = folder.path().join("roots.pem");
         fs::write(&bundle, format!("{}{}", ca.pem(), sim.ca_pem())).expect("written");
@@ -119,19 +115,23 @@ impl World {
     }
 
     async fn attach(&mut self, site: Site) {
-        let id = site.id.clone();
+        let (id, instances) = (site.id.clone(), site.instances);
+        for _ in 1..instances {
+            let other = Agent::start(self.config(&site), &self.tasks).await.expect("an agent");
+            other.attached().await;
+        }
         let config = self.config(&site);
         let agent = Agent::start_with(config, &self.tasks, site.hooks).await.expect("an agent");
         agent.attached().await;
         self.agents.insert(id.clone(), agent);
-        self.listed(&id).await;
+        self.listed(&id, instances).await;
     }
 
-    /// Waits until an agent, by `TENANT/NAME`, can be called.
-    pub(crate) async fn listed(&self, id: &str) {
+    /// Waits until so many instances of an agent, by `TENANT/NAME`, can be called.
+    pub(crate) async fn listed(&self, id: &str, instances: usize) {
         let (tenant, name) = id.split_once('/').expect("TENANT/NAME");
         let caller = self.callers.keys().find(|caller| caller.starts_with(&format!("{tenant}/")));
-        self.caller_named(caller.expect("a caller of the tenant")).await.sees(name).await;
+        self.caller_named(caller.expect("a caller of the tenant")).await.sees(name, instances).await;
     }
 
     fn config(&self, site: &Site) -> AgentConfig {
@@ -156,6 +156,7 @@ impl World {
             metrics: None,
             patience: gitproxy::agent::Patience::default(),
             labels: BTreeMap::new(),
+            rate: site.rate,
             drain_grace: Duration::from_secs(5),
         }
     }

@@ -63,6 +63,7 @@ pub(super) fn of(error: Error) -> Advice {
         | Error::Field { .. }
         | Error::BranchName { .. }
         | Error::PageToken
+        | Error::ResumeToken
         | Error::OutsideProject { .. }
         | Error::InPart { .. }
         | Error::NoBuild { .. }
@@ -138,6 +139,7 @@ fn found(error: &Error) -> String {
         Error::Field { .. }
         | Error::BranchName { .. }
         | Error::PageToken
+        | Error::ResumeToken
         | Error::OutsideProject { .. }
         | Error::InPart { .. }
         | Error::NoBuild { .. }
