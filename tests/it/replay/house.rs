@@ -78,7 +78,8 @@ impl House {
             projects: ["SHOP"].iter().map(|key| ProjectKey::parse(key).expect("a key")).collect(),
         };
         let egress = Egress::new(&Settings::default(), &tasks).expect("trust");
-        let client = Client::new(account, &egress, &gitproxy::bitbucket::Budgets::default()).expect("a client");
+        let client =
+            Client::new(account, &egress, &gitproxy::bitbucket::Budgets::default()).expect("a client");
         let core = Core::new(Connections::new([backend::connection(client)], Arc::new(None)));
         let pool = DescriptorPool::decode(DESCRIPTOR_SET).expect("descriptors");
         Self { core: Arc::new(core), playing, pool, _tasks: tasks }
