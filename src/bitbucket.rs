@@ -42,8 +42,3 @@ pub use budget::{Budget, Budgets, Exhausted, Rate, Ticket};
 pub use client::Client;
 pub use error::{Cause, Doubt, Error, Limiter, Recovery, Refusal, Stranger};
 pub use names::{BranchName, CommitId, Problem, ProjectKey, Projects, RepoId, RepoPath, RepoSlug, Revision};
-
-// PENDING: every use of it is a command that is not built yet.
-fn pending<Q, A>(_: Q) -> Result<A, Error> {
-    Err(Error::RouteMissing)
-}

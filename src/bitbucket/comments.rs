@@ -2,9 +2,13 @@
 
 mod activities;
 mod change;
+mod delete;
 mod find;
 mod list;
+mod place;
 mod post;
+mod resolve;
+mod split;
 mod wire;
 
 use bytes::Bytes;

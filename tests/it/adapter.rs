@@ -90,7 +90,7 @@ fn opening(from: &str) -> pb::OpenPrRequest {
     }
 }
 
-fn comment(pr_id: i64, text: &str) -> pb::PostCommentRequest {
+pub(crate) fn comment(pr_id: i64, text: &str) -> pb::PostCommentRequest {
     pb::PostCommentRequest { repo: web(), pr_id, text: text.into(), ..Default::default() }
 }
 
@@ -100,12 +100,12 @@ async fn read(client: &Client, path: &str) -> Result<Vec<u8>, Error> {
     Ok(pieces.concat())
 }
 
-fn reason<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Reason {
+pub(crate) fn reason<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Reason {
     Fault::from(outcome.expect_err("a failure")).reason()
 }
 
 /// A pull request from a branch `x` that changes the second line of `a.txt`.
-async fn pull_request(client: &Client) -> pb::PullRequest {
+pub(crate) async fn pull_request(client: &Client) -> pb::PullRequest {
     let made = client.create_branch(branch("x")).await.expect("a branch").branch.expect("named");
     let edited = client.edit_file(edit("x", "one\nTWO\n", &made.commit_id)).await.expect("an edit");
     assert!(!edited.unchanged && edited.commit.is_some());
