@@ -130,7 +130,7 @@ impl Client {
         })
     }
 
-    async fn builds(&self, commit: &CommitId) -> Result<Vec<pb::Build>, Error> {
+    pub(super) async fn builds(&self, commit: &CommitId) -> Result<Vec<pb::Build>, Error> {
         let mut builds = Vec::new();
         let mut start = 0;
         for _ in 0..PAGES {

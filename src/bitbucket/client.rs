@@ -288,7 +288,7 @@ where
 }
 
 /// Whether the same request may be sent once more.
-fn may_repeat(error: &Error, effect: Effect) -> bool {
+pub(super) fn may_repeat(error: &Error, effect: Effect) -> bool {
     if let Error::Unreachable { recovery, .. } = error {
         return *recovery == Recovery::Retry;
     }

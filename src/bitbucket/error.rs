@@ -39,6 +39,9 @@ pub enum Error {
     /// The page token was not issued by this method with these arguments; nothing was sent.
     #[error("the page token was not issued by this method with these arguments")]
     PageToken,
+    /// The resume token was not issued by this watch for this target; nothing was sent.
+    #[error("the resume token was not issued by this watch for this target")]
+    ResumeToken,
     /// The connection may not touch this project; nothing was sent there.
     #[error("project `{project}` is outside the connection's projects")]
     OutsideProject {

@@ -158,6 +158,11 @@ impl RepoId {
         &self.slug
     }
 
+    /// The form of the contract.
+    pub fn named(&self) -> RepoRef {
+        RepoRef { project: self.project.as_str().to_owned(), slug: self.slug.as_str().to_owned() }
+    }
+
     /// Whether it is the one that Bitbucket names so; letter case does not matter.
     pub fn is(&self, other: &RepoRef) -> bool {
         self.project.folded == other.project.to_ascii_lowercase()

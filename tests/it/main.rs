@@ -18,6 +18,7 @@ mod docs;
 mod doctor;
 mod house;
 mod isolation;
+mod matrix;
 mod methods;
 mod network;
 mod probe;

@@ -19,9 +19,9 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use bitbucket_sim::{Commit, Config as SimConfig, Sim, TokenSpec};
+use bitbucket_sim::{Commit, Config as SimConfig, Sim};
 use gitproxy::agent::config::{AccessKey, DebugListen};
 use gitproxy::agent::{Agent, Config as AgentConfig};
 use gitproxy::bitbucket::{Account, Credential, ProjectKey};
@@ -68,11 +68,7 @@ impl World {
         let plan = plan(Plan::new());
         let folder = tempfile::tempdir().expect("a folder");
         let sim = simulator(plan.simulator.clone()).await;
-        // Alice may do everything; every connection has her token unless the plan says else.
-        let token = sim.add_token(TokenSpec::personal("alice"));
-        let past = SystemTime::now() - Duration::from_secs(60);
-        let expired = sim.add_token(TokenSpec::personal("alice").expires_at(past));
-        let plan = plan.with_tokens(&token, &expired);
+        let plan = plan.with_tokens(&sim);
         let (ca, tasks) = (Ca::new("gitproxy test"), Tasks::new());
         let bundle = folder.path().join("roots.pem");
         fs::write(&bundle, format!("{}{}", ca.pem(), sim.ca_pem())).expect("written");

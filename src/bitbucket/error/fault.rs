@@ -16,6 +16,7 @@ impl From<Error> for Fault {
             Error::Field { field, problem } => Self::field(field, problem),
             Error::BranchName { name } => branch_name(name),
             Error::PageToken => Self::new(Code::InvalidArgument, Reason::PageTokenInvalid, PAGE_TOKEN),
+            Error::ResumeToken => Self::new(Code::InvalidArgument, Reason::ResumeTokenInvalid, RESUME_TOKEN),
             Error::OutsideProject { project } => outside(project),
             Error::Account { connection, problem } => unusable(connection, problem),
             Error::Unreachable { says, hop, recovery, .. } => unreachable(hop, recovery, says),
@@ -126,6 +127,8 @@ fn quotes(reason: Reason) -> bool {
 
 const PAGE_TOKEN: &str =
     "the page token was not issued by this method with these arguments; start again without one";
+const RESUME_TOKEN: &str =
+    "the resume token was not issued by this method for this target; watch again without one";
 const CUT: &str = "Bitbucket closed the connection or stalled before its answer was whole";
 const TOO_LARGE: &str = "Bitbucket's answer is larger than gitproxy reads; ask for a smaller page";
 const RATE_LIMITED: &str = "Bitbucket's rate limit for the token's user is used up; try again later";

@@ -63,6 +63,7 @@ pub(super) fn of(error: Error) -> Advice {
         | Error::Field { .. }
         | Error::BranchName { .. }
         | Error::PageToken
+        | Error::ResumeToken
         | Error::OutsideProject { .. }
         | Error::Xsrf) => {
             Advice::new(Fault::from(error).message(), "correct the connection's settings", "settings")
@@ -135,6 +136,7 @@ fn found(error: &Error) -> String {
         Error::Field { .. }
         | Error::BranchName { .. }
         | Error::PageToken
+        | Error::ResumeToken
         | Error::OutsideProject { .. }
         | Error::Xsrf => "nothing could be asked".to_owned(),
     }

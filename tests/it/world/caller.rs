@@ -7,6 +7,7 @@ use gitproxy::proto::gateway::v1::ListAgentsRequest;
 use gitproxy::proto::gateway::v1::agents_client::AgentsClient;
 use gitproxy::proto::scm::v1::builds_client::BuildsClient;
 use gitproxy::proto::scm::v1::comments_client::CommentsClient;
+use gitproxy::proto::scm::v1::commits_client::CommitsClient;
 use gitproxy::proto::scm::v1::connections_client::ConnectionsClient;
 use gitproxy::proto::scm::v1::files_client::FilesClient;
 use gitproxy::proto::scm::v1::pull_requests_client::PullRequestsClient;
@@ -85,6 +86,7 @@ impl Caller {
         agents: AgentsClient;
         builds: BuildsClient;
         comments: CommentsClient;
+        commits: CommitsClient;
         connections: ConnectionsClient;
         files: FilesClient;
         pull_requests: PullRequestsClient;
@@ -94,8 +96,44 @@ impl Caller {
 
     /// Sends an empty message to a path as a gRPC client would, with these headers beside the usual ones.
     pub(crate) async fn raw(&self, path: &str, more: &[(&str, &str)]) -> Result<Answer, Status> {
+        let (parts, body) = self.open(path, &[], more).await?.into_parts();
+        let whole = body.collect().await?;
+        let trailers = whole.trailers().cloned();
+        Ok(Answer { http: parts.status.as_u16(), headers: parts.headers, body: whole.to_bytes(), trailers })
+    }
+
+    /// Sends an encoded message and reads the answer until its first message has come, or its end: a watch has none.
+    pub(crate) async fn first(
+        &self,
+        path: &str,
+        message: &[u8],
+        more: &[(&str, &str)],
+    ) -> Result<Answer, Status> {
+        let (parts, mut body) = self.open(path, message, more).await?.into_parts();
+        let (mut bytes, mut trailers) = (Vec::new(), None);
+        while !holds_a_message(&bytes)
+            && let Some(frame) = body.frame().await.transpose()?
+        {
+            match frame.into_data() {
+                Ok(data) => bytes.extend_from_slice(&data),
+                Err(frame) => trailers = frame.into_trailers().ok(),
+            }
+        }
+        Ok(Answer { http: parts.status.as_u16(), headers: parts.headers, body: bytes.into(), trailers })
+    }
+
+    async fn open(
+        &self,
+        path: &str,
+        message: &[u8],
+        more: &[(&str, &str)],
+    ) -> Result<http::Response<Body>, Status> {
         let uri = format!("{}{path}", self.origin.to_string().trim_end_matches('/'));
-        let mut request = http::Request::post(uri).body(Body::new(Full::from(EMPTY).map_err(|e| match e {})));
+        let length = u32::try_from(message.len()).expect("a small message");
+        // A flag and four bytes of length (gRPC over HTTP/2, Length-Prefixed-Message).
+        let framed = Bytes::from([&[0][..], &length.to_be_bytes(), message].concat());
+        let mut request =
+            http::Request::post(uri).body(Body::new(Full::from(framed).map_err(|e| match e {})));
         let headers = request.as_mut().expect("a request").headers_mut();
         headers.extend(self.headers.clone());
         headers.insert("content-type", HeaderValue::from_static("application/grpc"));
@@ -105,11 +143,7 @@ impl Caller {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
             headers.append(name, HeaderValue::from_str(value).expect("a value"));
         }
-        let answer = self.channel.clone().oneshot(request.expect("a request")).await?;
-        let (parts, body) = answer.into_parts();
-        let whole = body.collect().await?;
-        let trailers = whole.trailers().cloned();
-        Ok(Answer { http: parts.status.as_u16(), headers: parts.headers, body: whole.to_bytes(), trailers })
+        self.channel.clone().oneshot(request.expect("a request")).await
     }
 
     /// Waits until an agent of the caller's tenant can be called: its session enters the directory right after Welcome.
@@ -141,5 +175,8 @@ impl Answer {
     }
 }
 
-/// A message without fields: a flag and four bytes of length (gRPC over HTTP/2, Length-Prefixed-Message).
-const EMPTY: &[u8] = &[0; 5];
+/// Whether the bytes have a first message whole.
+fn holds_a_message(bytes: &[u8]) -> bool {
+    let length = bytes.get(1..5).and_then(|length| length.try_into().ok()).map(u32::from_be_bytes);
+    length.is_some_and(|length| bytes.len() - 5 >= length as usize)
+}

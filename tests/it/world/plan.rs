@@ -1,6 +1,8 @@
 //! What a world shall consist of.
 
-use bitbucket_sim::{Config as SimConfig, Version};
+use std::time::{Duration, SystemTime};
+
+use bitbucket_sim::{Config as SimConfig, Sim, TokenSpec, Version};
 use gitproxy::scm::{Core, Policy};
 
 /// See the module. What concerns an agent or a connection is said of the one that was added last.
@@ -51,6 +53,8 @@ enum Token {
     World,
     /// One whose time is over.
     Expired,
+    /// A new one of this user.
+    Of(String),
     Text(String),
 }
 
@@ -59,7 +63,7 @@ impl Link {
     pub(super) fn token(&self) -> &str {
         match &self.token {
             Token::Text(text) => text,
-            Token::World | Token::Expired => panic!("the plan has no tokens yet"),
+            Token::World | Token::Expired | Token::Of(_) => panic!("the plan has no tokens yet"),
         }
     }
 }
@@ -145,6 +149,12 @@ impl Plan {
         self
     }
 
+    /// Gives the connection a token of another user, who has every permission at first.
+    pub(crate) fn token_of(mut self, user: &str) -> Self {
+        self.last_link().token = Token::Of(user.to_owned());
+        self
+    }
+
     /// Gives the connection a token that has expired.
     pub(crate) fn expired(mut self) -> Self {
         self.last_link().token = Token::Expired;
@@ -164,14 +174,18 @@ impl Plan {
     }
 
     /// Fills in the tokens that only the simulator can make.
-    pub(super) fn with_tokens(mut self, world: &str, expired: &str) -> Self {
+    pub(super) fn with_tokens(mut self, sim: &Sim) -> Self {
+        // Alice may do everything.
+        let world = sim.add_token(TokenSpec::personal("alice"));
+        let past = SystemTime::now() - Duration::from_secs(60);
         for link in self.sites.iter_mut().flat_map(|site| &mut site.links) {
-            let made = match link.token {
-                Token::World => world,
-                Token::Expired => expired,
+            let made = match &link.token {
+                Token::World => world.clone(),
+                Token::Expired => sim.add_token(TokenSpec::personal("alice").expires_at(past)),
+                Token::Of(user) => sim.add_token(TokenSpec::personal(user)),
                 Token::Text(_) => continue,
             };
-            link.token = Token::Text(made.to_owned());
+            link.token = Token::Text(made);
         }
         self
     }

@@ -149,7 +149,7 @@ pub(super) async fn say(call: &Call, user: &str, status: Status, seen: Option<&s
     let reviewer = kept.ask(user);
     let changed = reviewer.status != status;
     reviewer.status = status;
-    reviewer.last_reviewed = Some(pull.from.commit.clone());
+    reviewer.last_reviewed = Some(pull.from.commit);
     let reviewer = reviewer.clone();
     if changed {
         kept.happened(activity, user, status.action(), Map::new());

@@ -115,6 +115,42 @@ impl Client {
         self.exchange(stream, method, path, headers, body).await
     }
 
+    /// Sends requests one after another on one connection, and gives the status of each that was answered.
+    #[expect(clippy::disallowed_methods, reason = "a test's client is not the agent")]
+    pub(crate) async fn kept_alive(
+        &self,
+        method: Method,
+        path: &str,
+        bodies: &[String],
+    ) -> Vec<Result<StatusCode, hyper::Error>> {
+        let socket = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        let name = ServerName::try_from(self.host.clone()).unwrap();
+        let stream = self.tls.as_ref().unwrap().connect(name, socket).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let exchange = async move {
+            let mut replies = Vec::new();
+            for body in bodies {
+                let request = Request::builder()
+                    .method(&method)
+                    .uri(format!("{}{path}", self.base))
+                    .header("host", &self.host)
+                    .header("content-type", "application/json")
+                    .header(header::AUTHORIZATION, self.authorization.as_deref().unwrap_or(""))
+                    .body(Full::new(Bytes::from(body.clone())))
+                    .unwrap();
+                replies.push(match sender.send_request(request).await {
+                    Ok(response) => {
+                        let (head, body) = response.into_parts();
+                        body.collect().await.map(|_| head.status)
+                    }
+                    Err(error) => Err(error),
+                });
+            }
+            replies
+        };
+        tokio::join!(exchange, connection).0
+    }
+
     async fn exchange(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin,

@@ -3,8 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
 mod client;
+mod commenting;
 mod faults;
+mod lost;
+mod merging;
+mod pulls;
 mod reading;
+mod reviewing;
 mod serving;
 mod writing;
 

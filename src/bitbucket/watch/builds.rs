@@ -1,0 +1,82 @@
+//! Builds under watch.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use crate::bitbucket::names::{CommitId, RepoId};
+use crate::bitbucket::watch::pace::Mood;
+use crate::bitbucket::watch::stream::{End, Look, Looked};
+use crate::bitbucket::watch::{Place, State};
+use crate::bitbucket::{Client, Error};
+use crate::proto::scm::v1 as pb;
+use crate::proto::scm::v1::get_build_status_request::Target;
+
+/// See the module.
+pub(super) struct Builds {
+    client: Client,
+    repo: RepoId,
+    of: Of,
+    place: Place,
+}
+
+/// Whose builds.
+pub(super) enum Of {
+    Commit(CommitId),
+    /// The head, wherever it is.
+    PullRequest(i64),
+}
+
+impl Builds {
+    pub(super) fn new(client: Client, repo: RepoId, of: Of, place: Place) -> Self {
+        Self { client, repo, of, place }
+    }
+
+    async fn status(&self) -> Result<Looked<pb::WatchBuildStatusResponse>, Error> {
+        let (target, end) = match &self.of {
+            Of::Commit(commit) => (Target::CommitId(commit.as_str().to_owned()), End::NotYet),
+            Of::PullRequest(id) => {
+                let state = self.client.pull_request(&self.repo, *id).await?.state();
+                let open = matches!(state, pb::PrState::Open | pb::PrState::Unspecified);
+                (Target::PrId(*id), if open { End::NotYet } else { End::Reached })
+            }
+        };
+        let asked = pb::GetBuildStatusRequest { repo: Some(self.repo.named()), target: Some(target) };
+        let status = self.client.get_build_status(asked).await?;
+        let (state, mood) = (State::of(&status), mood(&status));
+        let message = pb::WatchBuildStatusResponse {
+            state: status.state,
+            commit_id: status.commit_id,
+            builds: status.builds,
+            resume_token: self.place.token(state),
+        };
+        Ok(Looked { message, state, mood, end })
+    }
+}
+
+impl Look for Builds {
+    type Message = pb::WatchBuildStatusResponse;
+
+    fn look(self) -> BoxFuture<'static, (Self, Result<Looked<pb::WatchBuildStatusResponse>, Error>)> {
+        async {
+            let looked = self.status().await;
+            (self, looked)
+        }
+        .boxed()
+    }
+
+    fn heartbeat() -> pb::WatchBuildStatusResponse {
+        pb::WatchBuildStatusResponse::default()
+    }
+}
+
+/// A commit without builds most likely gets some soon.
+fn mood(status: &pb::GetBuildStatusResponse) -> Mood {
+    match status.state() {
+        pb::BuildState::InProgress => Mood::Busy,
+        pb::BuildState::Unspecified if status.builds.is_empty() => Mood::Busy,
+        pb::BuildState::Unspecified
+        | pb::BuildState::Successful
+        | pb::BuildState::Failed
+        | pb::BuildState::Cancelled => Mood::Calm,
+    }
+}
