@@ -34,6 +34,7 @@ mod users;
 mod version;
 mod watch;
 mod wire;
+mod writes;
 
 pub use account::{Account, Credential};
 pub use client::Client;

@@ -27,6 +27,7 @@ use crate::bitbucket::reply::{self, Asked, Kind, Reply};
 use crate::bitbucket::request::Anonymous;
 use crate::bitbucket::transport::{Body, Lost, Transport};
 use crate::bitbucket::version::Seen;
+use crate::bitbucket::writes::Writes;
 use crate::bitbucket::{Error, transport};
 use crate::egress::{Connector, Egress};
 use crate::ops::{Call, Echo};
@@ -55,6 +56,7 @@ struct Inner {
     expiry: Expiry,
     turnstile: Turnstile,
     seen: Seen,
+    writes: Writes,
 }
 
 impl Client {
@@ -93,6 +95,7 @@ impl Client {
             expiry,
             turnstile,
             seen: Seen::default(),
+            writes: Writes::default(),
         };
         Ok(Self { inner: Arc::new(inner), call: Call::default() })
     }
@@ -151,6 +154,11 @@ impl Client {
     /// Which version answered last.
     pub(super) fn seen(&self) -> &Seen {
         &self.inner.seen
+    }
+
+    /// What it knows for its writes.
+    pub(super) fn writes(&self) -> &Writes {
+        &self.inner.writes
     }
 
     /// What lets one probe in after the other.
