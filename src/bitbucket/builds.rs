@@ -6,21 +6,22 @@
 mod list;
 mod report;
 mod set;
+mod wire;
 
 use bytes::Bytes;
 use http::Request;
-use serde::Deserialize;
 
 use crate::bitbucket::names::{CommitId, RepoId};
 use crate::bitbucket::page::Page;
 use crate::bitbucket::pull_requests::number;
 use crate::bitbucket::reply::Reply;
 use crate::bitbucket::request::{Draft, Path, Permission};
-use crate::bitbucket::wire::{number as read_number, text};
 use crate::bitbucket::{Client, Error};
 use crate::proto::Reason;
 use crate::proto::scm::v1 as pb;
 use crate::proto::scm::v1::get_build_status_request::Target;
+
+use wire::Wire;
 
 /// `GET /rest/api/latest/projects/{p}/repos/{r}/commits/{id}`
 fn commit_request(repo: &RepoId, commit: &CommitId) -> Request<Bytes> {
@@ -28,56 +29,18 @@ fn commit_request(repo: &RepoId, commit: &CommitId) -> Request<Bytes> {
     Draft::get(path, Permission::RepoRead).empty()
 }
 
-/// `GET /rest/build-status/latest/commits/{id}`
-fn request(commit: &CommitId, start: u64) -> Request<Bytes> {
+/// `GET /rest/build-status/latest/commits/{id}`: at most 100 a page.
+fn request(commit: &CommitId, start: u64, limit: u32) -> Request<Bytes> {
     let path = Path::rest("build-status").segment("commits").segment(commit.as_str());
-    Draft::get(path, Permission::RepoRead).page(start, PAGE).empty()
+    Draft::get(path, Permission::RepoRead).query("orderBy", "NEWEST").page(start, limit).empty()
 }
 
 fn reply(reply: &Reply, start: u64) -> Result<Page<Wire>, Error> {
     Page::read(reply, start)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wire {
-    #[serde(default, deserialize_with = "text")]
-    key: String,
-    #[serde(default, deserialize_with = "text")]
-    state: String,
-    #[serde(default, deserialize_with = "text")]
-    name: String,
-    #[serde(default, deserialize_with = "text")]
-    url: String,
-    #[serde(default, deserialize_with = "text")]
-    description: String,
-    #[serde(default, deserialize_with = "read_number")]
-    date_added: i64,
-}
-
-impl From<Wire> for pb::Build {
-    fn from(wire: Wire) -> Self {
-        let state = match wire.state.as_str() {
-            "INPROGRESS" => pb::BuildState::InProgress,
-            "SUCCESSFUL" => pb::BuildState::Successful,
-            "FAILED" => pb::BuildState::Failed,
-            "CANCELLED" => pb::BuildState::Cancelled,
-            _ => pb::BuildState::Unspecified,
-        };
-        Self {
-            name: if wire.name.is_empty() { wire.key.clone() } else { wire.name },
-            key: wire.key,
-            state: state.into(),
-            url: wire.url,
-            description: wire.description,
-            reported_ms: wire.date_added,
-            ..Default::default()
-        }
-    }
-}
-
 /// All builds together. One in a state that is not known keeps the rest from being a success.
-fn together(builds: &[pb::Build]) -> pb::BuildState {
+pub(super) fn together(builds: &[pb::Build]) -> pb::BuildState {
     let any = |state: pb::BuildState| builds.iter().any(|build| build.state() == state);
     let order = [
         pb::BuildState::Failed,
@@ -130,11 +93,12 @@ impl Client {
         })
     }
 
+    /// The builds of a commit, at most 1,000, in the order that Bitbucket gives them.
     pub(super) async fn builds(&self, commit: &CommitId) -> Result<Vec<pb::Build>, Error> {
         let mut builds = Vec::new();
         let mut start = 0;
         for _ in 0..PAGES {
-            let page = reply(&self.send(request(commit, start)).await?, start)?;
+            let page = reply(&self.send(request(commit, start, PAGE)).await?, start)?;
             builds.extend(page.values.into_iter().map(pb::Build::from));
             match page.next {
                 Some(next) => start = next,
@@ -183,7 +147,13 @@ mod tests {
     #[test]
     fn the_list_is_the_old_resource_by_commit() {
         let commit = CommitId::parse(&"a".repeat(40)).expect("whole");
-        let uri = request(&commit, 100).uri().to_string();
-        assert_eq!(uri, format!("/rest/build-status/latest/commits/{}?start=100&limit=100", "a".repeat(40)));
+        let uri = request(&commit, 100, PAGE).uri().to_string();
+        assert_eq!(
+            uri,
+            format!(
+                "/rest/build-status/latest/commits/{}?orderBy=NEWEST&start=100&limit=100",
+                "a".repeat(40)
+            )
+        );
     }
 }

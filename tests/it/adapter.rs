@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bitbucket_sim::{
-    Commit as Seed, Config, Fault as Trouble, Permission, RateLimit, Rule, Sim, TokenSpec, Version, WriteKind,
+    Commit as Seed, Config, Fault as Trouble, Permission, RateLimit, Rule, Sim, TokenSpec, Version,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -240,16 +240,6 @@ async fn a_login_page_is_no_bitbucket() {
         assert_eq!(reason(read(&client, "a.txt").await), Reason::NotBitbucket);
         world.sim.knobs().clear();
     }
-}
-
-#[tokio::test]
-async fn a_lost_answer_of_a_write_is_uncertain_and_the_write_is_not_repeated() {
-    let world = World::new(Version::V9_4).await;
-    let client = world.client();
-    world.trouble(Rule::new(Trouble::DropAnswer).method("POST"));
-    assert_eq!(reason(client.create_branch(branch("x")).await), Reason::WriteUncertain);
-    let created = world.sim.writes().iter().filter(|write| write.kind == WriteKind::CreateBranch).count();
-    assert_eq!(created, 1);
 }
 
 #[tokio::test]

@@ -11,6 +11,15 @@ use crate::bitbucket::writes::{Bearings, Since};
 use crate::bitbucket::{Client, Error};
 use crate::proto::scm::v1 as pb;
 
+/// Which attempt posted a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This one.
+    Now,
+    /// An earlier one under the same key.
+    Earlier,
+}
+
 impl Client {
     /// Posts a comment by `attempt`, unless an earlier attempt under the same key has; one whose answer is lost is looked
     /// for.
@@ -26,7 +35,7 @@ impl Client {
         (repo, pr_id): (&RepoId, i64),
         wanted: &Wanted<'_>,
         attempt: impl Fn() -> A + Send + Sync,
-    ) -> Result<pb::Comment, Error>
+    ) -> Result<(pb::Comment, Origin), Error>
     where
         A: Future<Output = Result<pb::Comment, Error>> + Send,
     {
@@ -42,18 +51,18 @@ impl Client {
             self.equal_comment(repo, pr_id, &wanted, from(&bearings, since), &others).await
         };
         let earlier = if key.is_some() { look(Bearings::key_made).await? } else { None };
-        let comment = match earlier {
-            Some(comment) => comment,
+        let (comment, origin) = match earlier {
+            Some(comment) => (comment, Origin::Earlier),
             None => match attempt().await {
-                Ok(comment) => comment,
+                Ok(comment) => (comment, Origin::Now),
                 Err(doubt @ Error::Uncertain { .. }) => {
-                    self.read_back(|| look(Bearings::attempt)).await.ok_or(doubt)?
+                    (self.read_back(|| look(Bearings::attempt)).await.ok_or(doubt)?, Origin::Now)
                 }
                 Err(error) => return Err(error),
             },
         };
         claims.claim(comment.id, key);
-        Ok(comment)
+        Ok((comment, origin))
     }
 }
 

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use serde::Serialize;
 
-use crate::bitbucket::comments::reply;
+use crate::bitbucket::comments::find::Wanted;
+use crate::bitbucket::comments::once::Origin;
+use crate::bitbucket::comments::{LONGEST, reply};
 use crate::bitbucket::names::{RepoId, RepoPath};
 use crate::bitbucket::pull_requests::{characters, number};
 use crate::bitbucket::request::{Draft, Path, Permission};
@@ -19,6 +21,8 @@ struct Post {
     pr_id: i64,
     text: String,
     place: Place,
+    /// The place as it was asked for.
+    anchor: Option<pb::Anchor>,
     kind: pb::CommentKind,
 }
 
@@ -109,7 +113,7 @@ impl Post {
             (parent, None) => Place::Reply { parent: number("parent_id", parent)? },
             (_, Some(_)) => return Err(Error::field("anchor", "must be unset for a reply")),
         };
-        Ok(Self { repo, pr_id, text: asked.text, place, kind })
+        Ok(Self { repo, pr_id, text: asked.text, place, anchor: asked.anchor, kind })
     }
 }
 
@@ -134,7 +138,7 @@ impl Place {
 }
 
 impl Client {
-    /// Posts a comment: general, a reply, on a file, on a line, or a task.
+    /// Posts a comment, once for each key: general, a reply, on a file, on a line, or a task.
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::OutsideProject`], and Bitbucket's refusals; `ANCHOR_INVALID`, `COMMENT_NOT_FOUND` for a
@@ -144,12 +148,17 @@ impl Client {
         asked: pb::PostCommentRequest,
     ) -> Result<pb::PostCommentResponse, Error> {
         let post = Post::parse(self, asked)?;
-        match self.send(request(&post)).await {
-            Ok(posted) => {
-                Ok(pb::PostCommentResponse { comment: Some(reply(&posted)?), ..Default::default() })
-            }
-            Err(error) => Err(not_posted(error, &post.place)),
-        }
+        let (comment, origin) = self.post(&post).await?;
+        let existing = origin == Origin::Earlier;
+        Ok(pb::PostCommentResponse { comment: Some(comment), existing, ..Default::default() })
+    }
+
+    async fn post(&self, post: &Post) -> Result<(pb::Comment, Origin), Error> {
+        let parent = if let Place::Reply { parent } = post.place { parent } else { 0 };
+        let wanted = Wanted { author: "", text: &post.text, parent, anchor: post.anchor.as_ref() };
+        let attempt = || async { reply(&self.send(request(post)).await?) };
+        let posted = self.post_once((&post.repo, post.pr_id), &wanted, attempt).await;
+        posted.map_err(|error| not_posted(error, &post.place))
     }
 }
 
@@ -163,9 +172,6 @@ fn not_posted(error: Error, place: &Place) -> Error {
     };
     if place.is_line() { error.means(vague, Reason::AnchorInvalid) } else { error }
 }
-
-/// Bitbucket wants less than 32,768.
-const LONGEST: usize = 32_767;
 
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,7 @@ impl<T> Script<T> {
 
 fn client() -> Client {
     let nowhere = tower::service_fn(|_| async { panic!("nothing is to be sent") });
-    Client::with(account(), Transport::new(nowhere)).expect("a client")
+    Client::with(account("https://git.example"), Transport::new(nowhere)).expect("a client")
 }
 
 fn lost() -> Error {

@@ -50,7 +50,7 @@ impl Scene {
 
     async fn create(&self, request: Request<pb::CreateBranchRequest>, end: End) -> Result<String, Reason> {
         let (gate, tried) = (Arc::clone(&self.gate), Arc::clone(&self.tried));
-        let act = move |_: &dyn Scm, _: pb::CreateBranchRequest| {
+        let done = call(&self.core, request, move |_, _| {
             async move {
                 gate.acquire().await.expect("open").forget();
                 let number = tried.fetch_add(1, Ordering::SeqCst) + 1;
@@ -61,8 +61,8 @@ impl Scene {
                 }
             }
             .boxed()
-        };
-        let done = call(&self.core, request, act).await;
+        });
+        let done = done.await;
         done.map(|answer| answer.into_inner().branch.unwrap().name)
             .map_err(|status| Reason::of(&status).expect("a reason"))
     }
