@@ -2,10 +2,14 @@
 
 mod activities;
 mod change;
+mod delete;
 mod find;
 mod list;
 mod once;
+mod place;
 mod post;
+mod resolve;
+mod split;
 mod wire;
 
 use bytes::Bytes;

@@ -151,6 +151,30 @@ pub enum Error {
         /// The first version that has it.
         needs: Version,
     },
+    /// Some parts of a long comment are posted, and a further one failed.
+    #[error("{posted} of {of} parts are posted; the next failed")]
+    InPart {
+        /// How many are posted.
+        posted: usize,
+        /// How many there are.
+        of: usize,
+        /// The first part, as a comment's number.
+        comment: i64,
+        /// Why the next one is not, or may not be.
+        source: Box<Error>,
+    },
+    /// The commit has no build of this key.
+    #[error("the commit has no build `{key}`")]
+    NoBuild {
+        /// The key.
+        key: String,
+    },
+    /// Bitbucket stores no logs of builds.
+    #[error("Bitbucket stores no logs of builds")]
+    NoLogs {
+        /// The CI system's page of the build.
+        url: String,
+    },
     /// This Bitbucket has no such REST resource.
     #[error("this Bitbucket does not have the REST resource")]
     RouteMissing,

@@ -74,7 +74,7 @@ impl Client {
 }
 
 /// Bitbucket may keep line ends of one kind only, and no white space around.
-fn same_text(left: &str, right: &str) -> bool {
+pub(super) fn same_text(left: &str, right: &str) -> bool {
     let (left, right) = (left.trim(), right.trim());
     left == right || left.replace("\r\n", "\n") == right.replace("\r\n", "\n")
 }

@@ -32,7 +32,8 @@ async fn history(strategy: &str, moved: bool) -> (u16, usize, usize) {
     settings(&shop, &all_strategies()).await;
     let before = shop.sim.commit_of("SHOP", "web", "master").await.unwrap();
     let pull = opened(&shop, "fix", "f.txt", "f\n").await;
-    let again = Commit::new("Second").on("fix").file("g.txt", "g\n");
+    // The same file again: taken over one by one, the commits do not conflict.
+    let again = Commit::new("Second").on("fix").file("f.txt", "f2\n");
     shop.sim.add_commits("SHOP", "web", &[again]).await.unwrap();
     if moved {
         shop.sim.add_commits("SHOP", "web", &[Commit::new("Other").file("o.txt", "o\n")]).await.unwrap();

@@ -231,3 +231,29 @@ async fn strangers_neither_update_nor_merge_and_archived_repositories_refuse() {
     let refused = shop.client.post(&format!("{pull}/comments"), &json!({"text": "x"})).await;
     assert_eq!((refused.status.as_u16(), refused.exception().as_str()), (409, "IllegalEntityStateException"));
 }
+
+#[tokio::test]
+async fn the_whole_life_of_a_pull_request_is_the_same_in_every_release() {
+    for version in Version::ALL {
+        let shop = shop_of(version).await;
+        let pull = opened(&shop, "fix", "f.txt", "f\n").await;
+        let bob = as_user(&shop, "bob");
+        assert_eq!(bob.post(&format!("{pull}/approve"), &json!({})).await.status, 200, "{version:?}");
+        let task = bob.post(&format!("{pull}/blocker-comments"), &json!({"text": "do"})).await.json();
+        let vetoed = shop.client.post(&format!("{pull}/merge?version=0"), &json!({})).await;
+        assert_eq!(vetoed.exception(), "PullRequestMergeVetoedException", "{version:?}");
+        let error = &vetoed.json()["errors"][0];
+        assert_eq!(
+            (&error["conflicted"], error["vetoes"].as_array().map(Vec::len)),
+            (&json!(false), Some(1))
+        );
+        let done = json!({"version": 0, "state": "RESOLVED"});
+        assert_eq!(put(&shop.client, &format!("{pull}/comments/{}", task["id"]), &done).await.status, 200);
+        let merged = shop.client.post(&format!("{pull}/merge?version=0"), &json!({})).await.json();
+        assert_eq!((&merged["state"], &merged["version"]), (&json!("MERGED"), &json!(1)), "{version:?}");
+        let activities = shop.client.get(&format!("{pull}/activities")).await.json();
+        let actions: Vec<_> =
+            activities["values"].as_array().unwrap().iter().map(|one| &one["action"]).collect();
+        assert_eq!(actions, ["MERGED", "COMMENTED", "APPROVED", "OPENED"], "{version:?}");
+    }
+}
