@@ -27,7 +27,7 @@ use self::local::debug::Debug;
 use self::local::socket::{Folder, Socket};
 use self::local::token::Token;
 use self::ways::Ways;
-use crate::bitbucket::{self, Account, Client};
+use crate::bitbucket::{self, Account, Budgets, Client};
 use crate::egress::{Alpn, Egress, PairError, Plaintext, TrustError};
 use crate::ops::{Key, Tasks};
 use crate::proto::tunnel::v1::Hello;
@@ -79,6 +79,14 @@ pub enum Error {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
+/// What the gateway gets of an agent.
+struct Serves {
+    /// What answers its calls.
+    service: tunnel::Service,
+    /// Those of which it gives out shares.
+    budgets: Budgets,
+}
+
 impl Agent {
     /// Binds what is to be bound, then dials in the background for ever.
     ///
@@ -104,7 +112,8 @@ impl Agent {
                 warn!(connection = name, url = %base, "its token travels without TLS, as allow_http says");
             }
         }
-        let local = clients(&config, &ways)?;
+        let budgets = Budgets::new(config.rate);
+        let local = clients(&config, &ways, &budgets)?;
         let instance = uuid::Uuid::new_v4().to_string();
         if let Some(settings) = &config.metrics {
             metrics::start(settings, &ways.telemetry, &local, &instance, tasks)?;
@@ -112,14 +121,16 @@ impl Agent {
         let (identities, expiries) = (ways.identities.clone(), ways.gateway.expiries().clone());
         let watch = expiry::Watch { clients: local.clone(), identities, expiries };
         tasks.spawn(watch.run(tasks.clone()));
-        let core = Arc::new(hooks(Core::new(connections(local, &config, &ways)).with_tasks(tasks)));
+        let core = Core::new(connections(local, &config, &ways, &budgets)).with_tasks(tasks);
+        let core = Arc::new(hooks(core));
         let (state, seen) = watch::channel(State::Dialing);
         let mut agent = Self { instance, state: seen, debug_addr: None, debug_token: None };
-        let doctor = doctor::remote(config.clone(), tasks.clone());
+        let doctor = doctor::remote(config.clone(), budgets.clone(), tasks.clone());
         agent.listen(&config, &core, &doctor, tasks).await?;
         agent.tell_status(&config, tasks)?;
         let tunnel = stack::stack(doors::tunnel(&core, &agent.instance, Some(&doctor)), config.limits, tasks);
-        let link = agent.link(config, &ways.gateway, tunnel, tasks, state);
+        let serves = Serves { service: tunnel, budgets };
+        let link = agent.link(config, &ways.gateway, serves, tasks, state);
         info!(instance = agent.instance, build = BUILD, "the agent starts");
         tasks.spawn(link.run());
         Ok(agent)
@@ -180,7 +191,7 @@ impl Agent {
         &self,
         config: Config,
         egress: &Egress,
-        service: tunnel::Service,
+        Serves { service, budgets }: Serves,
         tasks: &Tasks,
         state: watch::Sender<State>,
     ) -> Link {
@@ -191,6 +202,7 @@ impl Agent {
             key: config.access_key,
             options: config.link,
             service,
+            budgets,
             tasks: tasks.clone(),
             state,
         }
@@ -198,18 +210,18 @@ impl Agent {
 }
 
 /// The Bitbuckets of the settings.
-fn clients(config: &Config, ways: &Ways) -> Result<Vec<Client>, Error> {
+fn clients(config: &Config, ways: &Ways, budgets: &Budgets) -> Result<Vec<Client>, Error> {
     let client = |(Connection { account, .. }, egress): (&Connection, &Egress)| {
-        let client = Client::new(account.clone(), egress);
+        let client = Client::new(account.clone(), egress, budgets);
         client.map_err(|source| Error::Connection { name: account.name.clone(), source })
     };
     config.connections.iter().zip(&ways.bitbuckets).map(client).collect()
 }
 
 /// The Bitbuckets of the settings, and the way to serve one that comes with a call.
-fn connections(local: Vec<Client>, config: &Config, ways: &Ways) -> Connections {
-    let egress = ways.held.clone();
-    let held = Held::new(move |account| Client::new(account, &egress), config.new_origins);
+fn connections(local: Vec<Client>, config: &Config, ways: &Ways, budgets: &Budgets) -> Connections {
+    let (egress, budgets) = (ways.held.clone(), budgets.clone());
+    let held = Held::new(move |account| Client::new(account, &egress, &budgets), config.new_origins);
     Connections::new(local.into_iter().map(backend::connection), Arc::new(held))
 }
 

@@ -9,6 +9,7 @@
 mod account;
 mod archive;
 mod branches;
+mod budget;
 mod builds;
 mod client;
 mod comments;
@@ -37,8 +38,9 @@ mod wire;
 mod writes;
 
 pub use account::{Account, Credential};
+pub use budget::{Budget, Budgets, Exhausted, Rate, Ticket};
 pub use client::Client;
-pub use error::{Cause, Doubt, Error, Recovery, Refusal, Stranger};
+pub use error::{Cause, Doubt, Error, Limiter, Recovery, Refusal, Stranger};
 pub use names::{BranchName, CommitId, Problem, ProjectKey, Projects, RepoId, RepoPath, RepoSlug, Revision};
 
 // PENDING: every use of it is a command that is not built yet.

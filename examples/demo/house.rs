@@ -181,6 +181,7 @@ async fn agent(folder: &Path, sim: &Sim, cloud: &CloudSide) -> Made<CustomerSide
         metrics: None,
         patience: agent::Patience::default(),
         labels: BTreeMap::new(),
+        rate: gitproxy::bitbucket::Rate::default(),
         drain_grace: GRACE,
     };
     let agent = Agent::start(config, &tasks).await?;

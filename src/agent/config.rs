@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::bitbucket::Rate;
 use crate::egress::{self, CaSource, ClientFiles, Guard, Proxies, Roots};
 use crate::ops::settings::{Count, Layers, Period, Problems, Size};
 use crate::scm::backend::Allowance;
@@ -71,6 +72,8 @@ pub struct Config {
     pub link: tunnel::Options,
     /// How many calls of each class may be in flight.
     pub limits: Limits,
+    /// What Bitbucket lets one user do.
+    pub rate: Rate,
     /// Where local operators may call, if anywhere.
     pub debug: Option<DebugListen>,
     /// Where the token of a debug listener on TCP goes; a new file in the temporary folder without it.
@@ -109,6 +112,7 @@ impl Config {
         let guard = held::guard(layers, problems);
         let link = link(layers, problems);
         let limits = limits(layers, problems);
+        let rate = rate(layers, problems);
         let debug = layers.value("debug.listen", problems);
         let debug_token_file = layers.value("debug.token_file", problems);
         let status_socket = layers.value("status.socket", problems);
@@ -131,6 +135,7 @@ impl Config {
             guard,
             link: link?,
             limits: limits?,
+            rate: rate?,
             debug,
             debug_token_file,
             status_socket,
@@ -204,12 +209,19 @@ fn limits(layers: &Layers, problems: &mut Problems) -> Option<Limits> {
     Some(Limits { unary: unary?, bulk: bulk?, watch: watch? })
 }
 
+fn rate(layers: &Layers, problems: &mut Problems) -> Option<Rate> {
+    let burst = limit(layers, "rate.burst", problems);
+    let per_second = limit(layers, "rate.per_second", problems);
+    let whole = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Some(Rate { burst: whole(burst?), per_second: whole(per_second?) })
+}
+
 fn limit(layers: &Layers, key: &str, problems: &mut Problems) -> Option<usize> {
     let limit = layers.required(key, problems).map(|Count(count)| count as usize)?;
-    if (1..=MOST_CALLS).contains(&limit) {
+    if (1..=MOST_COUNT).contains(&limit) {
         return Some(limit);
     }
-    problems.push(layers.problem(key, &format!("is not between 1 and {MOST_CALLS}")));
+    problems.push(layers.problem(key, &format!("is not between 1 and {MOST_COUNT}")));
     None
 }
 
@@ -227,7 +239,7 @@ const MOST_PING: Duration = Duration::from_secs(9);
 const LEAST_PATIENCE: Duration = Duration::from_millis(100);
 /// What a dial of the link has for its connection.
 const MOST_PATIENCE: Duration = Duration::from_secs(25);
-const MOST_CALLS: usize = 100_000;
+const MOST_COUNT: usize = 100_000;
 
 #[cfg(test)]
 mod tests;

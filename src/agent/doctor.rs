@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::Config;
 use super::config::Patience;
 use super::ways::Ways;
+use crate::bitbucket::Budgets;
 use crate::ops::{Advice, Check, Tasks};
 
 pub(super) use remote::remote;
@@ -35,6 +36,11 @@ struct Opened(Tasks);
 
 /// Walks every way that the settings name, with connections of its own. It takes at most [`BUDGET`] and a moment.
 pub async fn examine(config: &Config, tasks: &Tasks) -> Report {
+    examine_within(config, &Budgets::new(config.rate), tasks).await
+}
+
+/// As [`examine`], for a process that has budgets already.
+async fn examine_within(config: &Config, budgets: &Budgets, tasks: &Tasks) -> Report {
     let start = Instant::now();
     let deadline = start + BUDGET;
     let opened = Opened(tasks.group());
@@ -44,7 +50,8 @@ pub async fn examine(config: &Config, tasks: &Tasks) -> Report {
     };
     let gateway = gateway::leg(config, &ways.gateway, &opened.0, deadline);
     let ends = config.connections.iter().zip(&ways.bitbuckets);
-    let bitbuckets = join_all(ends.map(|(end, egress)| bitbucket::leg(&end.account, egress, deadline)));
+    let bitbuckets =
+        join_all(ends.map(|(end, egress)| bitbucket::leg(&end.account, egress, budgets, deadline)));
     let (gateway, bitbuckets) = tokio::join!(gateway, bitbuckets);
     let mut legs = vec![settings::usable(config), gateway];
     legs.extend(bitbuckets);

@@ -18,11 +18,12 @@ use tracing::{info, warn};
 use self::next::{Outage, Wait};
 use self::race::race;
 use super::config::AccessKey;
+use crate::bitbucket::Budgets;
 use crate::egress::Connector;
 use crate::ops::{Tasks, causes};
-use crate::proto::tunnel::v1::{Drain, Hello, Welcome};
+use crate::proto::tunnel::v1::{Budget, Drain, Hello, Welcome};
 use crate::proto::{Fault, Reason};
-use crate::tunnel::attach::{self, AgentControl, Attached};
+use crate::tunnel::attach::{self, AgentControl, Attached, Word};
 use crate::tunnel::{self, Channel, Ended};
 
 pub use self::next::Failure;
@@ -42,6 +43,8 @@ pub(super) struct Link {
     pub(super) options: tunnel::Options,
     /// What answers the calls.
     pub(super) service: tunnel::Service,
+    /// What the gateway tells our share of.
+    pub(super) budgets: Budgets,
     /// What a drain waits for.
     pub(super) tasks: Tasks,
     /// Where others see the state.
@@ -120,6 +123,7 @@ impl Link {
     async fn hold(&self, session: Session, outage: &mut Outage) -> Option<Duration> {
         let (since, id) = (session.since, session.welcome.session.clone());
         self.enter(session.state());
+        self.budgets.share(session.welcome.budget_share_permille);
         let over = self.serve(session).await;
         let was_link = outage.ended(since);
         let lasted = since.elapsed();
@@ -147,13 +151,27 @@ impl Link {
     }
 
     async fn serve(&self, mut session: Session) -> Over {
-        tokio::select! {
-            // First, since `serve` hears of the drain too and may be through before the gateway is told.
-            biased;
-            () = self.tasks.draining() => self.finish(session).await,
-            drain = session.control.drained() => self.move_on(session, &drain),
-            ended = &mut session.serving => session.ended(ended).await,
+        loop {
+            tokio::select! {
+                // First, since `serve` hears of the drain too and may be through before the gateway is told.
+                biased;
+                () = self.tasks.draining() => return self.finish(session).await,
+                word = session.control.hear() => match word {
+                    Word::Drain(drain) => return self.move_on(session, &drain),
+                    Word::Budget(budget) => self.take_share(&session, &budget),
+                },
+                ended = &mut session.serving => return session.ended(ended).await,
+            }
         }
+    }
+
+    fn take_share(&self, session: &Session, budget: &Budget) {
+        let permille = budget.share_permille;
+        info!(
+            session = session.welcome.session,
+            permille, "this instance's share of the rate budgets changed"
+        );
+        self.budgets.share(permille);
     }
 
     /// Lets the calls in flight of a session finish while the next one is dialed.
@@ -252,7 +270,7 @@ impl Session {
     /// Says how the session ended; the outer connection knows better than the pipe inside it why it did.
     async fn ended(mut self, ended: Ended) -> Over {
         // A gateway without calls stops right after it said so: both may come in one read.
-        if let Some(Drain { cause, .. }) = self.control.heard() {
+        if let Some(Drain { cause, .. }) = self.control.heard_drain() {
             info!(session = self.welcome.session, cause, "the gateway stopped; attaching elsewhere");
             return Over::Moved;
         }

@@ -200,6 +200,19 @@ pub const TABLE: &[Setting] = &[
         "How many streams that wait for events may be open; more are refused with BUSY.",
     ),
     plain(
+        ["rate.burst", "rate-burst", "60", "number from 1 to 100000"],
+        &["GITPROXY_RATE_BURST"],
+        "How many requests of one user Bitbucket takes at once, as its administrator has set the rate limit (token bucket \
+         size); a tenth of it is left alone. Requests wait for their turn; what would wait past its deadline fails with \
+         RATE_LIMITED.",
+    ),
+    plain(
+        ["rate.per_second", "rate-per-second", "5", "number from 1 to 100000"],
+        &["GITPROXY_RATE_PER_SECOND"],
+        "How many requests a second of one user Bitbucket takes in the long run, as its administrator has set the rate \
+         limit (token bucket refill rate). The instances of an agent share it.",
+    ),
+    plain(
         ["limits.new_servers", "limit-new-servers", "10", "number"],
         &["GITPROXY_LIMIT_NEW_SERVERS"],
         "How many servers that the agent does not know yet may be named in an hour by connections that come with calls.",

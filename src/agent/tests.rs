@@ -13,6 +13,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use super::config::{AccessKey, DebugListen};
 use super::*;
+use crate::bitbucket::Rate;
 use crate::egress::fixture::{Ca, Files};
 use crate::egress::{self, Guard, Origin, Roots};
 use crate::proto::agent::v1::GetInstanceRequest;
@@ -44,6 +45,7 @@ pub(super) fn config(folder: &Path) -> Config {
         metrics: None,
         patience: Patience::default(),
         labels: BTreeMap::new(),
+        rate: Rate::default(),
         drain_grace: Duration::from_secs(5),
     }
 }

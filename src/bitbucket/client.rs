@@ -1,8 +1,8 @@
 //! The client stack: from a request without IO to a judged answer.
 //!
-//! From the outside in: retries (reads, and writes that provably were not sent) → one attempt under its timeout →
-//! redirects of moved repositories → base URL, credentials and fixed headers → the transport. There is no deadline of a
-//! command in here: the caller drops the future when it passes.
+//! From the outside in: retries (reads, and writes that provably were not sent) → a token of the rate budget, and again
+//! after a 429 (`pace`) → one attempt under its timeout → redirects of moved repositories → base URL, credentials and fixed headers → the transport. The deadline
+//! of a command is looked at only before a wait: the caller drops the future when it passes.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 use tracing::debug;
 
 use crate::bitbucket::account::{Account, Base, Credential};
+use crate::bitbucket::budget::{Budget, Budgets};
 use crate::bitbucket::download::Download;
 use crate::bitbucket::error::{Doubt, Recovery, Site, Stranger, refusal};
 use crate::bitbucket::names::{Projects, RepoId};
@@ -33,6 +34,8 @@ use crate::egress::{Connector, Egress};
 use crate::ops::{Call, Echo};
 use crate::proto::Effect;
 use crate::proto::scm::v1::RepoRef;
+
+mod pace;
 
 /// A Bitbucket, through one connection; cheap to clone, and clones share their sockets.
 ///
@@ -57,29 +60,36 @@ struct Inner {
     turnstile: Turnstile,
     seen: Seen,
     writes: Writes,
+    /// Shared with the other connections of the same user.
+    budget: Arc<Budget>,
 }
 
 impl Client {
-    /// Makes a client; nothing is sent yet.
+    /// Makes a client, whose requests are paid from one of `budgets`; nothing is sent yet.
     ///
     /// # Errors
     /// [`Error::Account`] when the base URL cannot be used.
-    pub fn new(account: Account, egress: &Egress) -> Result<Self, Error> {
+    pub fn new(account: Account, egress: &Egress, budgets: &Budgets) -> Result<Self, Error> {
         let connector = transport::connector(egress, &account.base).map_err(|_| Error::Account {
             connection: account.name.clone(),
             problem: "its URL must begin with https:// and a host",
         })?;
-        Self::build(account, transport::over(connector.clone()), Some(connector))
+        Self::build(account, transport::over(connector.clone()), Some(connector), budgets)
     }
 
     /// Makes a client over any transport.
     #[cfg(test)]
     pub(super) fn with(account: Account, transport: Transport) -> Result<Self, Error> {
-        Self::build(account, transport, None)
+        Self::build(account, transport, None, &Budgets::default())
     }
 
-    fn build(account: Account, transport: Transport, connector: Option<Connector>) -> Result<Self, Error> {
-        let base = Base::of(&account)?;
+    fn build(
+        account: Account,
+        transport: Transport,
+        connector: Option<Connector>,
+        budgets: &Budgets,
+    ) -> Result<Self, Error> {
+        let (base, budget) = (Base::of(&account)?, budgets.of(&account));
         let site = Site { connection: account.name.into(), base: base.as_str().into() };
         let Account { credential, user, projects, .. } = account;
         let user = user.or_else(|| credential.login().map(str::to_owned));
@@ -96,6 +106,7 @@ impl Client {
             turnstile,
             seen: Seen::default(),
             writes: Writes::default(),
+            budget,
         };
         Ok(Self { inner: Arc::new(inner), call: Call::default() })
     }
@@ -104,11 +115,6 @@ impl Client {
     #[must_use]
     pub fn during(&self, call: Call) -> Self {
         Self { inner: Arc::clone(&self.inner), call }
-    }
-
-    /// What it works for.
-    pub(super) fn call(&self) -> &Call {
-        &self.call
     }
 
     /// Reads a repository's name and checks that its project is one of the connection's.
@@ -166,11 +172,14 @@ impl Client {
         &self.inner.turnstile
     }
 
-    /// Sends a request once, whatever happens, and reads an answer of at most 16 MiB, whatever it says.
+    /// Sends a request once and at once, whatever happens, and reads an answer of at most 16 MiB, whatever it says.
     pub(super) async fn ask(&self, request: &Request<Bytes>) -> Result<Reply, Error> {
         let asked = Asked::of(request, &self.inner.site);
         let whole = async { collect(self.follow(request, &asked).await?, &asked, Quoted::Always).await };
-        bounded(&asked, whole).await
+        let ticket = self.charge(request);
+        let outcome = bounded(&asked, whole).await;
+        self.settle(ticket, &outcome);
+        outcome
     }
 
     /// Sends a request and reads its answer, of at most 16 MiB.
@@ -180,7 +189,8 @@ impl Client {
             let response = self.follow(&request, &asked).await?;
             refusal::judge(collect(response, &asked, Quoted::IfRefused).await?)
         };
-        persistently(asked.effect, || bounded(&asked, whole())).await
+        let patience = self.patience();
+        persistently(asked.effect, || self.paced(&request, &asked, patience, whole)).await
     }
 
     /// Sends a request whose answer is a file of any size; its first bytes have arrived when this returns.
@@ -196,7 +206,8 @@ impl Client {
             }
             Download::begin(response.into_body(), &asked.site.base, ATTEMPT).await
         };
-        persistently(asked.effect, || bounded(&asked, begun())).await
+        let patience = self.patience();
+        persistently(asked.effect, || self.paced(&request, &asked, patience, begun)).await
     }
 
     /// Sends a request, and again where a moved repository's redirect points, as far as that is inside the projects.
@@ -207,6 +218,8 @@ impl Client {
             let status = response.status();
             let Some(location) = redirect(status, response.headers()) else { return Ok(response) };
             below = self.moved(&below, location, status, asked.effect)?;
+            // To wait here would be to wait within the attempt's time.
+            let _paid = self.charge(request);
             debug!(%status, "followed a moved repository");
         }
         Err(self.stranger(Stranger::Loop))

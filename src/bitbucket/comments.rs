@@ -21,7 +21,7 @@ use crate::bitbucket::request::{Draft, Path, Permission};
 use crate::bitbucket::{Client, Error};
 use crate::proto::scm::v1 as pb;
 
-pub(super) use wire::Wire;
+pub(super) use wire::{Wire, WireAnchor};
 
 /// The comments of a pull request.
 fn path(repo: &RepoId, pr_id: i64) -> Path {

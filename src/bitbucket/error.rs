@@ -123,10 +123,12 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// The rate limit of the token's user is used up.
-    #[error("{base} answers 429: the rate limit of the token's user is used up")]
+    #[error("the rate limit of the token's user at {base} is used up: {limiter}")]
     RateLimited {
         /// The connection's base URL.
         base: Arc<str>,
+        /// Who says so.
+        limiter: Limiter,
         /// When it asks us to come back.
         retry_after: Option<Duration>,
     },
@@ -221,6 +223,15 @@ pub enum Doubt {
     Serialisation,
 }
 
+/// Who keeps a request from being done for the rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limiter {
+    /// Bitbucket refused it.
+    Bitbucket,
+    /// The agent did not send it, since its turn comes after the call's end.
+    Agent,
+}
+
 /// Who gives an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaker {
@@ -302,6 +313,13 @@ impl Error {
         }
     }
 
+    /// Says that what was just read shows that the command cannot be done, so that nothing was sent to do it. `says` is for
+    /// the operator.
+    pub(super) fn unmet(reason: Reason, says: impl Into<String>, facts: Vec<(&'static str, String)>) -> Self {
+        let (status, message) = (StatusCode::OK, says.into());
+        Self::Refused(Box::new(Refusal { reason, status, exception: String::new(), message, facts }))
+    }
+
     /// What Bitbucket refused with, when that is what happened.
     pub(super) fn reason(&self) -> Option<Reason> {
         if let Self::Refused(refusal) = self { Some(refusal.reason) } else { None }
@@ -376,6 +394,15 @@ impl fmt::Display for Doubt {
             Self::Unreadable => "Bitbucket's answer cannot be read",
             Self::Gateway => "a proxy on the way to Bitbucket got no answer, or lost it",
             Self::Serialisation => "Bitbucket could not write its answer",
+        })
+    }
+}
+
+impl fmt::Display for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bitbucket => "it answers 429",
+            Self::Agent => "the request's turn comes after the call's end",
         })
     }
 }

@@ -18,6 +18,7 @@ mod open;
 mod opened;
 mod review;
 mod reviewers;
+mod revise;
 mod status;
 mod update;
 mod wire;
@@ -26,8 +27,7 @@ use wire::Wire;
 
 /// `GET /rest/api/latest/projects/{p}/repos/{r}/pull-requests/{id}`
 fn request(repo: &RepoId, id: i64) -> Request<Bytes> {
-    let path = Path::repo(repo).segment("pull-requests").segment(&id.to_string());
-    Draft::get(path, Permission::RepoRead).empty()
+    Draft::get(path(repo, id), Permission::RepoRead).empty()
 }
 
 fn reply(reply: &Reply) -> Result<pb::PullRequest, Error> {
@@ -113,6 +113,32 @@ pub(super) fn number(field: &str, id: i64) -> Result<i64, Error> {
     if id >= 1 { Ok(id) } else { Err(Error::field(field, "must be a number from 1")) }
 }
 
+/// Checks a title, by the limits that Bitbucket has for it.
+fn title(title: &str) -> Result<(), Error> {
+    if (1..=TITLE).contains(&characters(title.trim())) {
+        return Ok(());
+    }
+    Err(Error::field("title", "must be 1 to 255 characters"))
+}
+
+/// Checks a description, by the limit that Bitbucket has for it.
+fn description(description: &str) -> Result<(), Error> {
+    if characters(description) <= DESCRIPTION {
+        return Ok(());
+    }
+    Err(Error::field("description", "must be at most 32,768 characters"))
+}
+
+/// The two names of a repository, as messages carry them.
+fn named(repo: &RepoId) -> pb::RepoRef {
+    pb::RepoRef { project: repo.project().as_str().to_owned(), slug: repo.slug().as_str().to_owned() }
+}
+
+/// The path of a pull request.
+fn path(repo: &RepoId, id: i64) -> Path {
+    Path::repo(repo).segment("pull-requests").segment(&id.to_string())
+}
+
 /// Characters as Bitbucket counts them: in UTF-16, as Java does.
 pub(super) fn characters(text: &str) -> usize {
     text.encode_utf16().count()
@@ -120,6 +146,10 @@ pub(super) fn characters(text: &str) -> usize {
 
 /// At most this many are asked for at a time: each may have a description of 32 KiB.
 const PAGE: u32 = 200;
+
+/// Bitbucket's limits, in characters (FACTS 4).
+const TITLE: usize = 255;
+const DESCRIPTION: usize = 32_768;
 
 #[cfg(test)]
 mod tests;

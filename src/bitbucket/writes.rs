@@ -62,13 +62,13 @@ impl Client {
             Err(doubt @ Error::Uncertain { .. }) => doubt,
             known => return known,
         };
-        if let Some(found) = self.read_back(&look).await {
+        if let Some(found) = self.look_again(&look).await {
             return Ok(found);
         }
         debug!("a write in doubt left no trace and is repeated, since Bitbucket refuses a second one");
         match attempt().await {
             Ok(done) => Ok(done),
-            Err(Error::Uncertain { .. }) => self.read_back(&look).await.ok_or(doubt),
+            Err(Error::Uncertain { .. }) => self.look_again(&look).await.ok_or(doubt),
             // It may be the first one, come through late, that the second is refused for.
             Err(refused @ Error::Refused(_)) => match look().await {
                 Ok(Some(found)) => Ok(found),
@@ -82,7 +82,7 @@ impl Client {
 
     /// Looks for what a write in doubt would have made, a few times, inside the deadline. What cannot be looked at is not
     /// found.
-    pub(super) async fn read_back<T, L>(&self, look: impl Fn() -> L + Send + Sync) -> Option<T>
+    pub(super) async fn look_again<T, L>(&self, look: impl Fn() -> L + Send + Sync) -> Option<T>
     where
         L: Future<Output = Result<Option<T>, Error>> + Send,
     {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use self::probes::Probes;
 use self::session::Attached;
 use super::credentials::{Credentials, KnownAgent};
-use super::directory::Directory;
+use super::directory::{self, Directory};
 use super::phase::{Phase, Watch};
 use super::store::Store;
 use crate::ops::Tasks;
@@ -88,8 +88,11 @@ impl Tunnel for Attach {
         let Guest { known, hello, opening, changes, .. } = self.shared.meet(request, attach::greet).await?;
         self.shared.refuse_when_full(&known)?;
         let id = Uuid::new_v4().to_string();
-        let (pipe, control, responses) = opening.welcome(self.shared.welcome(&known, &id));
-        let attached = Attached { shared: Arc::clone(&self.shared), known, hello, id, control, changes };
+        let welcome = self.shared.welcome(&known, &hello.instance, &id);
+        let share = welcome.budget_share_permille;
+        let (pipe, control, responses) = opening.welcome(welcome);
+        let attached =
+            Attached { shared: Arc::clone(&self.shared), known, hello, id, share, control, changes };
         // The pipe moves only once tonic has the response stream, so its handshake cannot be awaited here.
         self.shared.tasks.spawn(attached.run(pipe));
         Ok(Response::new(responses))
@@ -102,7 +105,7 @@ impl Tunnel for Attach {
         let Guest { known, hello, opening, .. } = self.shared.meet(request, probe::hear).await?;
         let place = self.shared.probes.enter(&known.agent).ok_or_else(one_probe)?;
         let id = Uuid::new_v4().to_string();
-        let welcome = self.shared.welcome(&known, &id);
+        let welcome = self.shared.welcome(&known, &hello.instance, &id);
         let report = move |Report { bytes, took }| {
             drop(place);
             info!(agent = %known.agent, probe = id, instance = hello.instance, build = hello.build, bytes, ?took, "probe");
@@ -168,8 +171,7 @@ impl Shared {
         Err(busy(format!("the agent has {limit} sessions, which is the most"), limit))
     }
 
-    fn welcome(&self, known: &KnownAgent, session: &str) -> Welcome {
-        let others = u32::try_from(self.directory.sessions(&known.agent).len()).unwrap_or(u32::MAX);
+    fn welcome(&self, known: &KnownAgent, instance: &str, session: &str) -> Welcome {
         let options = &self.settings.tunnel;
         Welcome {
             protocol: *attach::PROTOCOL.end(),
@@ -177,7 +179,10 @@ impl Shared {
             replicas: 1,
             session: session.to_owned(),
             limits: Some(Limits { max_streams: options.max_streams, window: options.window }),
-            budget_share_permille: 1000 / others.saturating_add(1),
+            budget_share_permille: directory::share_with(
+                &self.directory.sessions(&known.agent),
+                Some(instance),
+            ),
             agent: known.agent.agent.to_string(),
             unix_ms: unix_ms(SystemTime::now()),
         }

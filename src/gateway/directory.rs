@@ -1,10 +1,11 @@
 //! Which instances of which agents are attached, and which of them a call goes to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
@@ -38,6 +39,8 @@ pub(super) struct Session {
     /// Takes its calls.
     pub(super) upstream: Box<dyn Upstream>,
     draining: AtomicBool,
+    /// Of the agent's rate budgets, in thousandths.
+    share: watch::Sender<u32>,
 }
 
 /// What takes a session's calls.
@@ -68,7 +71,13 @@ impl Session {
         upstream: Box<dyn Upstream>,
     ) -> Self {
         let (since, draining) = (Instant::now(), AtomicBool::new(false));
-        Self { id, agent, instance, build, since, upstream, draining }
+        let share = watch::Sender::new(WHOLE);
+        Self { id, agent, instance, build, since, upstream, draining, share }
+    }
+
+    /// The instance's share of the agent's rate budgets, in thousandths, and every change of it.
+    pub(super) fn share(&self) -> watch::Receiver<u32> {
+        self.share.subscribe()
     }
 
     /// From now on the session gets no new call.
@@ -97,6 +106,7 @@ impl Directory for Memory {
             return Err(Full);
         }
         sessions.push(session);
+        share_out(sessions);
         Ok(())
     }
 
@@ -104,6 +114,7 @@ impl Directory for Memory {
         let mut agents = self.agents();
         if let Some(sessions) = agents.get_mut(&session.agent) {
             sessions.retain(|other| other.id != session.id);
+            share_out(sessions);
             if sessions.is_empty() {
                 agents.remove(&session.agent);
             }
@@ -112,6 +123,20 @@ impl Directory for Memory {
 
     fn sessions(&self, agent: &AgentId) -> Vec<Arc<Session>> {
         self.agents().get(agent).cloned().unwrap_or_default()
+    }
+}
+
+/// The share of each instance of an agent, were `joining` attached too: a rate limit is the user's, whoever spends it. An
+/// instance that is about to leave counts until it has left, since its calls in flight still ask.
+pub(super) fn share_with(sessions: &[Arc<Session>], joining: Option<&str>) -> u32 {
+    let instances: HashSet<_> = sessions.iter().map(|it| it.instance.as_str()).chain(joining).collect();
+    WHOLE / u32::try_from(instances.len()).unwrap_or(WHOLE).clamp(1, WHOLE)
+}
+
+fn share_out(sessions: &[Arc<Session>]) {
+    let share = share_with(sessions, None);
+    for session in sessions {
+        session.share.send_if_modified(|now| std::mem::replace(now, share) != share);
     }
 }
 
@@ -129,6 +154,9 @@ pub(super) fn choose(sessions: &[Arc<Session>], turn: usize) -> Option<&Arc<Sess
     }
     open.into_iter().min_by_key(|session| session.upstream.in_flight())
 }
+
+/// All of a budget, in thousandths.
+const WHOLE: u32 = 1000;
 
 #[cfg(test)]
 mod tests {
@@ -176,5 +204,27 @@ mod tests {
         directory.leave(&first);
         assert_eq!(directory.enter(second.clone(), 1), Ok(()));
         assert_eq!(directory.sessions(&second.agent).len(), 1);
+    }
+
+    #[test]
+    fn instances_share_and_sessions_of_one_do_not() {
+        let directory = Memory::default();
+        let (first, again, second) =
+            (fake::session("one", 0), fake::session("one", 0), fake::session("two", 0));
+        let share = |session: &Session| *session.share().borrow();
+        for session in [&first, &again] {
+            directory.enter(session.clone(), 9).expect("room");
+        }
+        assert_eq!((share(&first), share(&again)), (1000, 1000));
+        let mut changes = first.share();
+        directory.enter(second.clone(), 9).expect("room");
+        assert_eq!((share(&first), share(&again), share(&second)), (500, 500, 500));
+        assert!(changes.has_changed().expect("there"), "the session must hear of it");
+        changes.mark_unchanged();
+        directory.leave(&again);
+        assert!(!changes.has_changed().expect("there"), "the instance has a session left");
+        directory.leave(&second);
+        assert_eq!(share(&first), 1000);
+        assert_eq!(share_with(&[first, again], Some("three")), 500);
     }
 }

@@ -23,7 +23,7 @@ use crate::proto::Fault;
 use crate::proto::tunnel::v1::attach_request::Message as FromAgent;
 use crate::proto::tunnel::v1::attach_response::Message as FromGateway;
 use crate::proto::tunnel::v1::tunnel_client::TunnelClient;
-use crate::proto::tunnel::v1::{AttachRequest, AttachResponse, Drain, Draining, Hello, Welcome};
+use crate::proto::tunnel::v1::{AttachRequest, AttachResponse, Budget, Drain, Draining, Hello, Welcome};
 
 /// The agent's end of a session.
 #[derive(Debug)]
@@ -40,8 +40,17 @@ pub struct Attached {
 #[derive(Debug)]
 pub struct AgentControl {
     outbox: Outbox<AttachRequest>,
-    words: mpsc::Receiver<Drain>,
+    words: mpsc::Receiver<Word>,
     end: Arc<OnceLock<Status>>,
+}
+
+/// What a gateway may say beside the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// It is about to stop.
+    Drain(Drain),
+    /// The instance's share of the rate budgets is another from now on.
+    Budget(Budget),
 }
 
 /// What a gateway says and hears beside the bytes.
@@ -107,14 +116,27 @@ impl Opening {
 }
 
 impl AgentControl {
-    /// Waits until the gateway asks to attach elsewhere; for ever when the session ends without that.
-    pub async fn drained(&mut self) -> Drain {
+    /// Waits for the gateway's next word; for ever when the session ends without one.
+    pub async fn hear(&mut self) -> Word {
         hear(&mut self.words).await
     }
 
-    /// A word that has come and that nobody waited for, as when the session ended right after it.
-    pub fn heard(&mut self) -> Option<Drain> {
-        self.words.try_recv().ok()
+    /// Waits until the gateway asks to attach elsewhere, whatever else it says; for ever when the session ends without
+    /// that.
+    pub async fn drained(&mut self) -> Drain {
+        loop {
+            if let Word::Drain(drain) = self.hear().await {
+                return drain;
+            }
+        }
+    }
+
+    /// A request to attach elsewhere that has come and that nobody waited for, as when the session ended right after it.
+    pub fn heard_drain(&mut self) -> Option<Drain> {
+        std::iter::from_fn(|| self.words.try_recv().ok()).find_map(|word| match word {
+            Word::Drain(drain) => Some(drain),
+            Word::Budget(_) => None,
+        })
     }
 
     /// How many bytes of the pipe have left for the gateway.
@@ -145,6 +167,11 @@ impl GatewayControl {
     pub fn drain(&self, drain: Drain) {
         self.outbox.say(AttachResponse { message: Some(FromGateway::Drain(drain)) });
     }
+
+    /// Tells the instance its share of the rate budgets, in thousandths.
+    pub fn share(&self, share_permille: u32) {
+        self.outbox.say(AttachResponse { message: Some(FromGateway::Budget(Budget { share_permille })) });
+    }
 }
 
 async fn hear<T>(words: &mut mpsc::Receiver<T>) -> T {
@@ -154,8 +181,8 @@ async fn hear<T>(words: &mut mpsc::Receiver<T>) -> T {
     }
 }
 
-/// A peer says one word in a session's life; more than a few unheard ones are dropped.
-const WORDS: usize = 4;
+/// Words come one by one, when the gateway drains or another instance comes or goes; more than these unheard are dropped.
+const WORDS: usize = 16;
 
 /// How many characters of a cause travel.
 const CAUSE: usize = 200;

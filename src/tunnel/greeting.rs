@@ -118,7 +118,9 @@ impl Opens for AttachResponse {
     fn opening(self) -> Option<Welcome> {
         match self.message? {
             attach_response::Message::Welcome(welcome) => Some(welcome),
-            attach_response::Message::Data(_) | attach_response::Message::Drain(_) => None,
+            attach_response::Message::Data(_)
+            | attach_response::Message::Drain(_)
+            | attach_response::Message::Budget(_) => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use bitbucket_sim::{
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use gitproxy::bitbucket::{Account, Client, Credential, Error, ProjectKey};
+use gitproxy::bitbucket::{Account, Budgets, Client, Credential, Error, ProjectKey};
 use gitproxy::egress::{CaSource, Egress, Settings};
 use gitproxy::ops::Tasks;
 use gitproxy::ops::secret::Source;
@@ -51,7 +51,7 @@ impl World {
             user: None,
             projects: projects.collect(),
         };
-        Client::new(account, &egress).expect("a client")
+        Client::new(account, &egress, &Budgets::default()).expect("a client")
     }
 
     pub(crate) fn trouble(&self, rule: Rule) {

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod bad_input;
+mod budget;
 #[expect(
     dead_code,
     clippy::print_stdout,
@@ -23,6 +24,7 @@ mod methods;
 mod network;
 mod probe;
 mod processes;
+mod replay;
 mod surface;
 mod tools;
 mod tree;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use bitbucket_sim::{
     Commit as Seed, Config, Fault as Trouble, Permission, RateLimit, Rule, Sim, State, TokenSpec, Version,
 };
-use gitproxy::bitbucket::{Account, Client, Credential, ProjectKey};
+use gitproxy::bitbucket::{Account, Budgets, Client, Credential, ProjectKey};
 use gitproxy::egress::{CaSource, Egress, Settings};
 use gitproxy::ops::secret::Source;
 use gitproxy::ops::{Check, Tasks};
@@ -52,7 +52,7 @@ impl World {
             user: self.user.map(str::to_owned),
             projects: self.projects.iter().map(|key| ProjectKey::parse(key).expect("a key")).collect(),
         };
-        Client::new(account, &egress).expect("a client")
+        Client::new(account, &egress, &Budgets::default()).expect("a client")
     }
 
     fn trouble(&self, rule: Rule) {
@@ -296,7 +296,7 @@ async fn what_the_agents_own_settings_forbid_is_no_finding() {
         projects: [].into_iter().collect(),
     };
     let egress = Egress::new(&Settings::default(), &Tasks::new()).expect("trust");
-    let client = Client::new(account, &egress).expect("a client");
+    let client = Client::new(account, &egress, &Budgets::default()).expect("a client");
     let refused = client.test_connection(pb::TestConnectionRequest {}).await.expect_err("plain HTTP");
     let fault = Fault::from(refused);
     assert_eq!((fault.code(), fault.reason()), (Code::PermissionDenied, Reason::OriginRefused));

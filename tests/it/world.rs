@@ -115,19 +115,23 @@ impl World {
     }
 
     async fn attach(&mut self, site: Site) {
-        let id = site.id.clone();
+        let (id, instances) = (site.id.clone(), site.instances);
+        for _ in 1..instances {
+            let other = Agent::start(self.config(&site), &self.tasks).await.expect("an agent");
+            other.attached().await;
+        }
         let config = self.config(&site);
         let agent = Agent::start_with(config, &self.tasks, site.hooks).await.expect("an agent");
         agent.attached().await;
         self.agents.insert(id.clone(), agent);
-        self.listed(&id).await;
+        self.listed(&id, instances).await;
     }
 
-    /// Waits until an agent, by `TENANT/NAME`, can be called.
-    pub(crate) async fn listed(&self, id: &str) {
+    /// Waits until so many instances of an agent, by `TENANT/NAME`, can be called.
+    pub(crate) async fn listed(&self, id: &str, instances: usize) {
         let (tenant, name) = id.split_once('/').expect("TENANT/NAME");
         let caller = self.callers.keys().find(|caller| caller.starts_with(&format!("{tenant}/")));
-        self.caller_named(caller.expect("a caller of the tenant")).await.sees(name).await;
+        self.caller_named(caller.expect("a caller of the tenant")).await.sees(name, instances).await;
     }
 
     fn config(&self, site: &Site) -> AgentConfig {
@@ -152,6 +156,7 @@ impl World {
             metrics: None,
             patience: gitproxy::agent::Patience::default(),
             labels: BTreeMap::new(),
+            rate: site.rate,
             drain_grace: Duration::from_secs(5),
         }
     }

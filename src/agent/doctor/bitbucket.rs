@@ -3,14 +3,14 @@
 use tokio::time::{Instant, timeout_at};
 
 use super::{Leg, Part, unfinished};
-use crate::bitbucket::{Account, Client};
+use crate::bitbucket::{Account, Budgets, Client};
 use crate::egress::Egress;
 use crate::ops::{Advice, Check};
 
 /// Asks one Bitbucket all that its client knows to ask.
-pub(super) async fn leg(account: &Account, egress: &Egress, deadline: Instant) -> Leg {
+pub(super) async fn leg(account: &Account, egress: &Egress, budgets: &Budgets, deadline: Instant) -> Leg {
     let started = Instant::now();
-    let checks = match Client::new(account.clone(), egress) {
+    let checks = match Client::new(account.clone(), egress, budgets) {
         Ok(client) => timeout_at(deadline, client.probe())
             .await
             .unwrap_or_else(|_| vec![unfinished("status", "bitbucket-unavailable", started.elapsed())]),

@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{Leg, Part, Report, Verdict, examine};
+use super::{Leg, Part, Report, Verdict, examine_within};
 use crate::agent::Config;
 use crate::agent::instances::Doctor;
+use crate::bitbucket::Budgets;
 use crate::ops::Tasks;
 use crate::proto::agent::v1::{self as pb, DiagnoseResponse, LegKind};
 
@@ -20,11 +21,12 @@ struct Shared(Mutex<Option<(Instant, DiagnoseResponse)>>);
 ///
 /// One examination at a time: an answer younger than [`FRESH`] is given again, so that nobody makes the agent dial as
 /// often as they like.
-pub(in crate::agent) fn remote(config: Config, tasks: Tasks) -> Doctor {
+pub(in crate::agent) fn remote(config: Config, budgets: Budgets, tasks: Tasks) -> Doctor {
     let (config, shared) = (Arc::new(config), Arc::new(Shared::default()));
     Arc::new(move || {
-        let (config, shared, tasks) = (Arc::clone(&config), Arc::clone(&shared), tasks.clone());
-        Box::pin(async move { shared.answer(async || examine(&config, &tasks).await).await })
+        let (config, shared) = (Arc::clone(&config), Arc::clone(&shared));
+        let (budgets, tasks) = (budgets.clone(), tasks.clone());
+        Box::pin(async move { shared.answer(async || examine_within(&config, &budgets, &tasks).await).await })
     })
 }
 

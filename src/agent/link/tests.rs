@@ -123,6 +123,7 @@ fn link(address: SocketAddr, go: &Arc<Notify>, tasks: &Tasks) -> (Link, watch::R
         },
         options: Options::default(),
         service: Service::new(service_fn(answer)),
+        budgets: Budgets::default(),
         tasks: tasks.clone(),
         state,
     };

@@ -133,7 +133,7 @@ async fn a_read_is_not_repeated_for_ever_nor_after_what_stays() {
     assert!(matches!(far.client().send(read()).await, Err(Error::Unavailable { .. })));
     for answer in [
         Answer::Json(500, ""),
-        Answer::Json(429, ""),
+        Answer::Headed(429, &[("retry-after", "60")], ""),
         Answer::Json(401, "{}"),
         Answer::Unsent(Recovery::GiveUp),
         Answer::Headed(503, &[("retry-after", "60")], ""),

@@ -56,7 +56,7 @@ impl Client {
             None => match attempt().await {
                 Ok(comment) => (comment, Origin::Now),
                 Err(doubt @ Error::Uncertain { .. }) => {
-                    (self.read_back(|| look(Bearings::attempt)).await.ok_or(doubt)?, Origin::Now)
+                    (self.look_again(|| look(Bearings::attempt)).await.ok_or(doubt)?, Origin::Now)
                 }
                 Err(error) => return Err(error),
             },

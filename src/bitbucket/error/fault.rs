@@ -6,7 +6,7 @@ use http::StatusCode;
 use tonic::Code;
 
 use crate::bitbucket::Error;
-use crate::bitbucket::error::{Doubt, Recovery, Refusal, Speaker};
+use crate::bitbucket::error::{Doubt, Limiter, Recovery, Refusal, Speaker};
 use crate::bitbucket::version::Version;
 use crate::proto::{Fault, Reason};
 
@@ -30,10 +30,7 @@ impl From<Error> for Fault {
             Error::Unavailable { speaker, status, retry_after, .. } => {
                 unavailable(speaker, status, retry_after)
             }
-            Error::RateLimited { retry_after, .. } => {
-                Self::new(Code::ResourceExhausted, Reason::RateLimited, RATE_LIMITED)
-                    .retry_after(retry_after.unwrap_or(COME_BACK))
-            }
+            Error::RateLimited { limiter, retry_after, .. } => rate_limited(limiter, retry_after),
             Error::TokenInvalid { connection, .. } => token(&connection),
             Error::Refused(refusal) => refused(*refusal),
             Error::TooOld { what, version, needs } => too_old(what, version, needs),
@@ -112,6 +109,18 @@ fn unavailable(speaker: Speaker, status: StatusCode, retry_after: Option<Duratio
         .retry_after(retry_after.unwrap_or(COME_BACK))
 }
 
+fn rate_limited(limiter: Limiter, retry_after: Option<Duration>) -> Fault {
+    let message = match limiter {
+        Limiter::Bitbucket => "Bitbucket's rate limit for the token's user is used up; try again later",
+        Limiter::Agent => {
+            "Bitbucket's rate limit for the token's user is used up by requests before this one, whose turn comes after \
+             the call's deadline; try again later, or with a later deadline"
+        }
+    };
+    Fault::new(Code::ResourceExhausted, Reason::RateLimited, message)
+        .retry_after(retry_after.unwrap_or(COME_BACK))
+}
+
 fn unreachable(hop: Reason, recovery: Recovery, says: String) -> Fault {
     let code = if hop == Reason::OriginRefused { Code::PermissionDenied } else { Code::Unavailable };
     let fault = Fault::new(code, hop, says);
@@ -152,7 +161,6 @@ const RESUME_TOKEN: &str =
     "the resume token was not issued by this method for this target; watch again without one";
 const CUT: &str = "Bitbucket closed the connection or stalled before its answer was whole";
 const TOO_LARGE: &str = "Bitbucket's answer is larger than gitproxy reads; ask for a smaller page";
-const RATE_LIMITED: &str = "Bitbucket's rate limit for the token's user is used up; try again later";
 const NO_BUILD: &str = "no build of this key on the commit";
 const NO_LOGS: &str =
     "Bitbucket stores no logs of builds; the CI system does, at the address in the metadata";

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use crate::bitbucket::Error;
-use crate::bitbucket::error::{Doubt, Refusal, Speaker, Stranger};
+use crate::bitbucket::error::{Doubt, Limiter, Refusal, Speaker, Stranger};
 use crate::bitbucket::reply::{self, Kind, Reply};
 use crate::bitbucket::request::Permission;
 use crate::bitbucket::wire::text;
@@ -67,7 +67,8 @@ pub(in crate::bitbucket) fn judge(reply: Reply) -> Result<Reply, Error> {
     if status == StatusCode::TOO_MANY_REQUESTS {
         // Before the body is looked at: it need not be JSON (FACTS 1.5).
         let retry_after = reply::retry_after(&reply.headers);
-        return Err(Error::RateLimited { base: reply.asked.site.base, retry_after });
+        let (base, limiter) = (reply.asked.site.base, Limiter::Bitbucket);
+        return Err(Error::RateLimited { base, limiter, retry_after });
     }
     if status.is_server_error() {
         return Err(unavailable(&reply));
@@ -218,6 +219,7 @@ fn by_name(name: &str) -> Option<Reason> {
         "PullRequestOutOfDateException" => Reason::PrOutOfDate,
         "IllegalPullRequestStateException" => Reason::PrClosed,
         "InvalidPullRequestReviewersException" => Reason::ReviewersInvalid,
+        "InvalidPullRequestRoleException" => Reason::ReviewRefused,
         "PullRequestMergeVetoedException" => Reason::MergeVetoed,
         "FileAlreadyExistsException" => Reason::FileExists,
         "FileOutOfDateException" => Reason::FileOutOfDate,

@@ -5,6 +5,7 @@ use http::Request;
 use serde::Deserialize;
 
 use crate::bitbucket::names::{BranchName, RepoId};
+use crate::bitbucket::pull_requests::named;
 use crate::bitbucket::reply::Reply;
 use crate::bitbucket::request::{Draft, Path, Permission};
 use crate::bitbucket::wire::{text, truth};
@@ -72,10 +73,6 @@ impl Client {
         let found = self.get_repo(pb::GetRepoRequest { repo: Some(named(repo)) }).await?;
         Ok(found.repo.unwrap_or_default().id)
     }
-}
-
-fn named(repo: &RepoId) -> pb::RepoRef {
-    pb::RepoRef { project: repo.project().as_str().to_owned(), slug: repo.slug().as_str().to_owned() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 use super::*;
 use crate::bitbucket::names::{ProjectKey, Projects};
 
+pub(super) mod far;
+
 fn projects() -> Projects {
     ["SHOP", "~jane"].iter().map(|key| ProjectKey::parse(key).expect("a key")).collect()
 }
@@ -19,8 +21,9 @@ const PR: &str = r#"{"id":7,"version":2,"title":"Bump","state":"OPEN","draft":tr
     "toRef":{"id":"refs/heads/main","displayId":"main","latestCommit":"ee","repository":{"slug":"web","project":{"key":"SHOP"}}},
     "author":{"user":{"name":"jane","displayName":"Jane"},"role":"AUTHOR","status":"UNAPPROVED"},
     "reviewers":[{"user":{"name":"bob"},"status":"NEEDS_WORK"},{"user":{"name":"eve"},"status":"SOMETHING_NEW"}],
-    "createdDate":1530766870981,"updatedDate":1530766870982,
-    "properties":{"mergeResult":{"outcome":"CONFLICTED","current":true},"openTaskCount":1,"commentCount":9},
+    "createdDate":1530766870981,"updatedDate":1530766870982,"closedDate":1530766870983,"locked":true,
+    "properties":{"mergeResult":{"outcome":"CONFLICTED","current":true},"openTaskCount":1,"resolvedTaskCount":2,
+        "commentCount":9,"mergeCommit":{"id":"dd","displayId":"d"}},
     "links":{"self":[{"href":"https://x/pr/7"}]}}"#;
 
 #[test]
@@ -32,6 +35,8 @@ fn a_pull_request_is_read_whole() {
     let says: Vec<_> = pr.reviewers.iter().map(pb::Reviewer::status).collect();
     assert_eq!(says, [pb::ReviewStatus::NeedsWork, pb::ReviewStatus::Unspecified]);
     assert_eq!((pr.created_ms, pr.web_url.as_str()), (1_530_766_870_981, "https://x/pr/7"));
+    assert_eq!((pr.closed_ms, pr.merge_commit_id.as_str()), (1_530_766_870_983, "dd"));
+    assert_eq!((pr.locked, pr.resolved_tasks), (true, 2));
 }
 
 #[test]

@@ -54,8 +54,12 @@ struct Name<'a> {
 
 impl<'a> Ref<'a> {
     pub(super) fn new(repo: &'a RepoId, branch: &'a BranchName) -> Self {
-        let project = Project { key: repo.project().as_str() };
-        Self { id: branch.full(), repository: Repository { slug: repo.slug().as_str(), project } }
+        Self::of(branch.full(), repo.project().as_str(), repo.slug().as_str())
+    }
+
+    /// The branch of this full name.
+    pub(super) fn of(id: &'a str, project: &'a str, slug: &'a str) -> Self {
+        Self { id, repository: Repository { slug, project: Project { key: project } } }
     }
 }
 
@@ -103,10 +107,16 @@ pub(super) struct Wire {
     author: Option<Participant>,
     #[serde(default, deserialize_with = "lenient")]
     reviewers: Vec<Participant>,
+    #[serde(default, deserialize_with = "lenient")]
+    participants: Vec<Participant>,
+    #[serde(default, deserialize_with = "truth")]
+    locked: bool,
     #[serde(default, deserialize_with = "number")]
     created_date: i64,
     #[serde(default, deserialize_with = "number")]
     updated_date: i64,
+    #[serde(default, deserialize_with = "number")]
+    closed_date: i64,
     #[serde(default, deserialize_with = "lenient")]
     properties: Properties,
     #[serde(default, deserialize_with = "lenient")]
@@ -126,12 +136,24 @@ struct Side {
     repository: repos::Wire,
 }
 
+/// Somebody who takes part in a pull request.
 #[derive(Debug, Default, Deserialize)]
-struct Participant {
+#[serde(rename_all = "camelCase")]
+pub(super) struct Participant {
     #[serde(default, deserialize_with = "lenient")]
     user: users::Wire,
     #[serde(default, deserialize_with = "text")]
     status: String,
+    #[serde(default, deserialize_with = "text")]
+    last_reviewed_commit: String,
+}
+
+/// What somebody who takes part says, and of which commit.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Says {
+    pub(super) reviewer: pb::Reviewer,
+    /// The commit that was reviewed last; empty where Bitbucket does not say.
+    pub(super) of_commit: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -142,13 +164,30 @@ struct Properties {
     #[serde(default, deserialize_with = "small")]
     open_task_count: i32,
     #[serde(default, deserialize_with = "small")]
+    resolved_task_count: i32,
+    #[serde(default, deserialize_with = "small")]
     comment_count: i32,
+    #[serde(default, deserialize_with = "lenient")]
+    merge_commit: MergeCommit,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct MergeResult {
     #[serde(default, deserialize_with = "text")]
     outcome: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct MergeCommit {
+    #[serde(default, deserialize_with = "text")]
+    id: String,
+}
+
+impl Wire {
+    /// What everybody but the author says: the reviewers, and others who take part.
+    pub(super) fn says(self) -> Vec<Says> {
+        self.reviewers.into_iter().chain(self.participants).map(Into::into).collect()
+    }
 }
 
 impl From<Wire> for pb::PullRequest {
@@ -170,7 +209,10 @@ impl From<Wire> for pb::PullRequest {
             open_tasks: wire.properties.open_task_count,
             comments: wire.properties.comment_count,
             web_url: wire.links.web(),
-            ..Default::default()
+            closed_ms: wire.closed_date,
+            merge_commit_id: wire.properties.merge_commit.id,
+            locked: wire.locked,
+            resolved_tasks: wire.properties.resolved_task_count,
         }
     }
 }
@@ -194,6 +236,13 @@ impl From<Participant> for pb::Reviewer {
     }
 }
 
+impl From<Participant> for Says {
+    fn from(mut participant: Participant) -> Self {
+        let of_commit = std::mem::take(&mut participant.last_reviewed_commit);
+        Self { reviewer: participant.into(), of_commit }
+    }
+}
+
 fn state(word: &str) -> pb::PrState {
     match word {
         "OPEN" => pb::PrState::Open,
@@ -204,7 +253,8 @@ fn state(word: &str) -> pb::PrState {
     }
 }
 
-fn outcome(word: &str) -> pb::MergeOutcome {
+/// Bitbucket's word for whether the branches merge.
+pub(super) fn outcome(word: &str) -> pb::MergeOutcome {
     match word {
         "CLEAN" => pb::MergeOutcome::Clean,
         "CONFLICTED" => pb::MergeOutcome::Conflicted,

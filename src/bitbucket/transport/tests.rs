@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::bitbucket::account::tests::account;
 use crate::bitbucket::request::{Draft, Path, Permission};
-use crate::bitbucket::{Client, Error};
+use crate::bitbucket::{Budgets, Client, Error};
 use crate::egress::{Egress, Leg, Plaintext, Proxies, Settings};
 use crate::ops::{Check, Tasks};
 use crate::proto::{Fault, Reason};
@@ -42,7 +42,7 @@ impl Fake {
         let settings = Settings { proxies: Proxies::always(proxy), ..Settings::default() };
         let egress = Egress::new(&settings, &self.tasks).unwrap();
         let egress = egress.leg(Leg { plaintext: Plaintext::Anywhere, ..Leg::default() }).unwrap();
-        Client::new(account("http://git.example/bitbucket"), &egress).unwrap()
+        Client::new(account("http://git.example/bitbucket"), &egress, &Budgets::default()).unwrap()
     }
 
     fn count(&self) -> usize {
@@ -198,7 +198,9 @@ async fn who_speaks_tls_to_plain_http_leads_to_https() {
     ] {
         let fake = Fake::start(answer).await;
         let egress = Egress::new(&Settings::default(), &fake.tasks).unwrap();
-        let client = Client::new(account(&format!("http://{}/bitbucket", fake.url)), &egress).unwrap();
+        let client =
+            Client::new(account(&format!("http://{}/bitbucket", fake.url)), &egress, &Budgets::default())
+                .unwrap();
         let (section, told) = probed(&client).await;
         assert_eq!(section, "not-tls", "{told}");
         has(&told, &["use an https:// URL"]);

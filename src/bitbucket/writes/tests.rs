@@ -94,6 +94,6 @@ async fn nobody_looks_past_the_deadline() {
     let deadline = Some(Instant::now() + Duration::from_millis(100));
     let client = client().during(Call { deadline, ..Call::default() });
     let looks = Script::new([Ok(None::<u8>), Ok(Some(7))]);
-    assert_eq!(client.read_back(|| looks.next()).await, None);
+    assert_eq!(client.look_again(|| looks.next()).await, None);
     assert_eq!(looks.left(), 1);
 }

@@ -22,6 +22,8 @@ pub(super) struct Attached {
     pub(super) known: KnownAgent,
     pub(super) hello: Hello,
     pub(super) id: String,
+    /// Its share of the rate budgets, in thousandths, as the instance knows it.
+    pub(super) share: u32,
     pub(super) control: GatewayControl,
     /// Subscribed before the key was looked up.
     pub(super) changes: watch::Receiver<u64>,
@@ -32,6 +34,7 @@ enum Event {
     Closed(Arc<str>),
     AgentDrains(String),
     StoreChanged,
+    Share(u32),
     GatewayDrains,
     GatewayStops,
 }
@@ -72,8 +75,11 @@ impl Attached {
     /// Waits for the end and says why it came.
     async fn watch(&mut self, session: &Session, channel: &Channel) -> Box<dyn Display + Send> {
         let mut told = false;
+        let mut share = session.share();
+        // What has come to be while the session was on its way into the directory is a change too.
+        share.mark_changed();
         loop {
-            match self.next(channel, told).await {
+            match self.next(channel, &mut share, told).await {
                 Event::Closed(cause) => return Box::new(cause),
                 Event::GatewayStops => return Box::new("the gateway stops"),
                 Event::StoreChanged if !self.shared.credentials.still_good(&self.known).await => {
@@ -84,6 +90,11 @@ impl Attached {
                     session.drain();
                     info!(agent = %session.agent, session = session.id, cause, "agent drains");
                 }
+                Event::Share(permille) if permille == self.share => {}
+                Event::Share(permille) => {
+                    self.share = permille;
+                    self.control.share(permille);
+                }
                 Event::GatewayDrains => {
                     told = true;
                     self.tell_drain();
@@ -92,7 +103,7 @@ impl Attached {
         }
     }
 
-    async fn next(&mut self, channel: &Channel, told: bool) -> Event {
+    async fn next(&mut self, channel: &Channel, share: &mut watch::Receiver<u32>, told: bool) -> Event {
         let mut phase = self.shared.phase.clone();
         tokio::select! {
             // A gateway without calls drains and stops in the same instant: the agent must hear of it first.
@@ -101,6 +112,7 @@ impl Attached {
             () = phase.draining(), if !told => Event::GatewayDrains,
             draining = self.control.draining() => Event::AgentDrains(draining.cause),
             Ok(()) = self.changes.changed() => Event::StoreChanged,
+            Ok(()) = share.changed() => Event::Share(*share.borrow_and_update()),
             () = self.shared.tasks.draining() => Event::GatewayStops,
         }
     }

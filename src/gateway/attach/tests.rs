@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::sync::LazyLock;
 
 use tokio::io::duplex;
+use tokio::time::timeout;
 use tonic::service::Routes;
 use tower::service_fn;
 
@@ -10,8 +11,9 @@ use crate::gateway::directory::{self, Memory, Session};
 use crate::gateway::fake;
 use crate::gateway::phase::phase;
 use crate::ops::Key;
+use crate::proto::tunnel::v1::Budget;
 use crate::proto::tunnel::v1::tunnel_server::TunnelServer;
-use crate::tunnel::attach::{AgentPipe, Attached};
+use crate::tunnel::attach::{AgentPipe, Attached, Word};
 use crate::tunnel::{Body, Channel};
 
 #[tokio::test(start_paused = true)]
@@ -79,6 +81,26 @@ async fn a_draining_gateway_tells_its_agents_and_takes_no_more() {
     assert_eq!(house.sessions().len(), 1, "calls in flight still run there");
     house.tasks.begin_drain();
     house.until(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn instances_are_told_their_share_and_every_change_of_it() {
+    let house = House::new();
+    let (key, tasks) = (house.store.agent_key("acme", "a"), Tasks::new());
+    let Attached { welcome, mut control, pipe } = house.dial(&key, "one").await.expect("welcome");
+    assert_eq!(welcome.budget_share_permille, 1000);
+    serve(pipe, &tasks);
+    house.until(1).await;
+    let others = Tasks::new();
+    let second = house.dial(&key, "two").await.expect("welcome");
+    assert_eq!(second.welcome.budget_share_permille, 500);
+    serve(second.pipe, &others);
+    let share = |share_permille| Word::Budget(Budget { share_permille });
+    let mut hears = async || timeout(Duration::from_secs(60), control.hear()).await.expect("a word");
+    assert_eq!(hears().await, share(500));
+    others.cut();
+    drop(second.control);
+    assert_eq!(hears().await, share(1000));
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,7 +247,7 @@ async fn until(mut holds: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), waiting).await.expect("in time");
+    timeout(Duration::from_secs(5), waiting).await.expect("in time");
 }
 
 fn reason(status: &Status) -> Reason {

@@ -11,10 +11,11 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream as _;
 use tonic::{Status, Streaming};
 
+use super::Word;
 use super::outbox::Outbox;
 use crate::proto::tunnel::v1::attach_request::Message as FromAgent;
 use crate::proto::tunnel::v1::attach_response::Message as FromGateway;
-use crate::proto::tunnel::v1::{AttachRequest, AttachResponse, Drain, Draining};
+use crate::proto::tunnel::v1::{AttachRequest, AttachResponse, Draining};
 
 /// The agent's end.
 pub type AgentPipe = Pipe<AttachResponse, AttachRequest>;
@@ -162,12 +163,13 @@ impl Incoming for AttachRequest {
 }
 
 impl Incoming for AttachResponse {
-    type Word = Drain;
+    type Word = Word;
 
-    fn meaning(self) -> Meaning<Drain> {
+    fn meaning(self) -> Meaning<Word> {
         match self.message {
             Some(FromGateway::Data(bytes)) => Meaning::Bytes(bytes),
-            Some(FromGateway::Drain(drain)) => Meaning::Word(drain),
+            Some(FromGateway::Drain(drain)) => Meaning::Word(Word::Drain(drain)),
+            Some(FromGateway::Budget(budget)) => Meaning::Word(Word::Budget(budget)),
             Some(FromGateway::Welcome(_)) | None => Meaning::Nothing,
         }
     }

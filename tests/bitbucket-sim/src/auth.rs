@@ -111,6 +111,11 @@ impl Actor {
         if self.enters(key) { self.repo.max(self.project) } else { Permission::None }
     }
 
+    /// Whether the actor administers the instance: a user with everything everywhere.
+    pub(crate) fn administers_all(&self) -> bool {
+        self.user.is_some() && self.only.is_empty() && self.project == Permission::Admin
+    }
+
     fn enters(&self, key: &str) -> bool {
         self.only.iter().all(|projects| projects.iter().any(|project| project.eq_ignore_ascii_case(key)))
     }
@@ -274,7 +279,10 @@ mod tests {
     #[test]
     fn a_personal_token_is_its_owners_password_and_nobody_elses() {
         let mut store = store();
-        store.tokens.insert("t0".to_owned(), Token { id: 9, created: 0, spec: TokenSpec::personal("alice") });
+        store.tokens.insert(
+            "t0".to_owned(),
+            Token { id: 9, name: "t".to_owned(), created: 0, spec: TokenSpec::personal("alice") },
+        );
         assert!(identify(&mut store, &basic("alice", "t0"), Basic::Accepted).is_ok());
         assert!(identify(&mut store, &basic("bob", "t0"), Basic::Accepted).is_err());
     }
@@ -282,7 +290,10 @@ mod tests {
     #[test]
     fn a_projects_token_is_no_password() {
         let mut store = store();
-        store.tokens.insert("t1".to_owned(), Token { id: 9, created: 0, spec: TokenSpec::project("SHOP") });
+        store.tokens.insert(
+            "t1".to_owned(),
+            Token { id: 9, name: "t".to_owned(), created: 0, spec: TokenSpec::project("SHOP") },
+        );
         assert!(identify(&mut store, &basic("alice", "t1"), Basic::Accepted).is_err());
     }
 
@@ -293,7 +304,12 @@ mod tests {
         store.ensure_user("alice").project = Permission::Read;
         store.tokens.insert(
             "t2".to_owned(),
-            Token { id: 9, created: 0, spec: TokenSpec::personal("alice").only(&["SHOP"]) },
+            Token {
+                id: 9,
+                name: "t".to_owned(),
+                created: 0,
+                spec: TokenSpec::personal("alice").only(&["SHOP"]),
+            },
         );
         let bearer = [(header::AUTHORIZATION, "Bearer t2".parse().unwrap())].into_iter().collect();
         let actor = identify(&mut store, &bearer, Basic::Accepted).unwrap().unwrap();

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::app::App;
 use crate::pull;
 use crate::store::{Repo, Store, now};
+use crate::version::Version;
 
 /// A build status of a commit.
 #[derive(Clone, Debug)]
@@ -23,6 +24,11 @@ pub(crate) struct Build {
 }
 
 impl Build {
+    /// Whether a repository's resource shows it: reported for the repository, or for none.
+    pub(crate) fn is_of(&self, repo: &Repo) -> bool {
+        self.repo.as_ref().is_none_or(|(project, slug)| *project == repo.project && *slug == repo.slug)
+    }
+
     /// As the resource without a repository shows it.
     pub(crate) fn legacy_json(&self) -> Value {
         let mut json =
@@ -36,7 +42,7 @@ impl Build {
     }
 
     /// As the repository's resource shows it.
-    pub(crate) fn rich_json(&self) -> Value {
+    pub(crate) fn rich_json(&self, version: Version) -> Value {
         let mut json = Value::Object(self.more.clone());
         json["key"] = json!(self.key);
         json["state"] = json!(self.state);
@@ -44,7 +50,7 @@ impl Build {
         json["createdDate"] = json!(self.created);
         json["updatedDate"] = json!(self.updated);
         json["dateAdded"] = json!(self.updated);
-        if let Some((project, slug)) = &self.repo {
+        if let Some((project, slug)) = self.repo.as_ref().filter(|_| version.names_build_repository()) {
             json["projectKey"] = json!(project);
             json["repositorySlug"] = json!(slug);
         }

@@ -78,10 +78,13 @@ impl Call {
         if !is_json(&self.headers) {
             return Err(Refusal::Bare(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let exception = "com.fasterxml.jackson.databind.JsonMappingException";
-            api(StatusCode::BAD_REQUEST, exception, error.to_string())
-        })
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))
+    }
+
+    /// The body as JSON, whatever kind it says it is.
+    pub(crate) async fn any_json(&mut self) -> Result<Value, Refusal> {
+        let bytes = self.bytes().await?;
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))
     }
 
     async fn bytes(&mut self) -> Result<Bytes, Refusal> {
@@ -91,6 +94,11 @@ impl Call {
             .map(http_body_util::Collected::to_bytes)
             .map_err(|_| Refusal::Bare(StatusCode::PAYLOAD_TOO_LARGE))
     }
+}
+
+fn unreadable(error: &serde_json::Error) -> Refusal {
+    let exception = "com.fasterxml.jackson.databind.JsonMappingException";
+    api(StatusCode::BAD_REQUEST, exception, error.to_string())
 }
 
 /// Whether a request says that its body is JSON.
@@ -135,6 +143,17 @@ impl Query {
             (decode(name), decode(value))
         };
         Self(text.split('&').filter(|part| !part.is_empty()).map(pair).collect())
+    }
+
+    /// Every value of a name that is not empty.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        let named = self.0.iter().filter(|(key, value)| key == name && !value.is_empty());
+        named.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// Whether a name is there and does not say `false`: `?blame` is as good as `?blame=true`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, value)| key == name && value != "false")
     }
 
     /// The first value of a name; an empty one counts as absent.

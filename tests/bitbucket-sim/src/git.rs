@@ -3,9 +3,11 @@
 mod commits;
 mod diff;
 mod edit;
+mod history;
 mod import;
 mod merge;
 mod refs;
+mod tags;
 mod tree;
 
 use std::ffi::OsStr;
@@ -21,6 +23,7 @@ pub(crate) use self::diff::{Change, FileDiff, Hunk, Line, LineKind};
 pub(crate) use self::edit::{Edit, EditOutcome};
 pub(crate) use self::merge::{Merge, MergeOutcome, Strategy};
 pub(crate) use self::refs::{RefInfo, ZERO};
+pub(crate) use self::tags::NewTag;
 pub(crate) use self::tree::{Entry, Object};
 
 /// Why a git command gave nothing.

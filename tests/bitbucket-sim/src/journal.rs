@@ -69,6 +69,42 @@ pub enum WriteKind {
     DeleteComment,
     /// A build status was reported (not by the simulator's own builds).
     BuildStatus,
+    /// A build status was deleted.
+    DeleteBuildStatus,
+    /// A Code Insights report was put: fact `replaced`.
+    PutReport,
+    /// A Code Insights report was deleted, with its annotations.
+    DeleteReport,
+    /// Annotations were added to a report: fact `count`.
+    AddAnnotations,
+    /// One annotation was put by its external id: fact `replaced`.
+    PutAnnotation,
+    /// Annotations of a report were deleted: fact `count`.
+    DeleteAnnotations,
+    /// A tag was created.
+    CreateTag,
+    /// A tag was deleted.
+    DeleteTag,
+    /// The default branch was set.
+    SetDefaultBranch,
+    /// A project's key, name or description changed.
+    UpdateProject,
+    /// A project was deleted.
+    DeleteProject,
+    /// A repository was renamed, moved, described or archived.
+    UpdateRepo,
+    /// A repository was deleted.
+    DeleteRepo,
+    /// A permission was granted or revoked.
+    ChangePermission,
+    /// A branch restriction was put or deleted.
+    ChangeRestriction,
+    /// A webhook was put or deleted.
+    ChangeWebhook,
+    /// An access token was made, changed or revoked.
+    ChangeToken,
+    /// The rate limit was changed by its administration.
+    ChangeRateLimit,
 }
 
 /// One write that was performed.

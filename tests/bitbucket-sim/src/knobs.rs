@@ -1,9 +1,10 @@
 //! Faults and limits that tests switch on while the simulator runs.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::Instant;
 
 /// What goes wrong with a request.
@@ -133,6 +134,15 @@ pub struct RateLimit {
     pub retry_after: bool,
 }
 
+/// What one user may, in place of the limit of all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Allowance {
+    /// As much as the user wants.
+    Everything,
+    /// A limit of the user's own.
+    Own(RateLimit),
+}
+
 struct Bucket {
     tokens: f64,
     filled: Instant,
@@ -144,6 +154,9 @@ struct Settings {
     rules: Vec<(RuleId, Rule)>,
     limit: Option<RateLimit>,
     buckets: HashMap<String, Bucket>,
+    allowances: BTreeMap<String, Allowance>,
+    plain_refusals: bool,
+    tickets: Option<Arc<Semaphore>>,
     state: State,
     merge_races: u32,
     unknown_merges: u32,
@@ -181,6 +194,45 @@ impl Knobs {
         let mut settings = self.lock();
         settings.limit = limit;
         settings.buckets.clear();
+    }
+
+    /// Whether a 429 is a plain text, as some clients met it, in place of the `errors` envelope.
+    pub fn plain_refusals(&self, plain: bool) {
+        self.lock().plain_refusals = plain;
+    }
+
+    /// Limits the calls that run git at a time: further ones get 503. None, the default, for no limit.
+    pub fn tickets(&self, tickets: Option<usize>) {
+        self.lock().tickets = tickets.map(|tickets| Arc::new(Semaphore::new(tickets)));
+    }
+
+    /// A place among the calls that run git; an error when all are taken.
+    pub(crate) fn ticket(&self) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
+        let tickets = self.lock().tickets.clone();
+        tickets.map(Semaphore::try_acquire_owned).transpose()
+    }
+
+    /// Whether a 429 is a plain text.
+    pub(crate) fn refuses_plainly(&self) -> bool {
+        self.lock().plain_refusals
+    }
+
+    /// The limit of all.
+    pub(crate) fn current_limit(&self) -> Option<RateLimit> {
+        self.lock().limit
+    }
+
+    /// Gives a user a limit of their own, with a full bucket; none for the limit of all.
+    pub(crate) fn allow(&self, user: &str, allowance: Option<Allowance>) {
+        let mut settings = self.lock();
+        settings.buckets.remove(user);
+        settings.allowances.remove(user);
+        settings.allowances.extend(allowance.map(|allowance| (user.to_owned(), allowance)));
+    }
+
+    /// The users with a limit of their own.
+    pub(crate) fn allowances(&self) -> Vec<(String, Allowance)> {
+        self.lock().allowances.iter().map(|(name, allowance)| (name.clone(), *allowance)).collect()
     }
 
     /// Sets the server's state.
@@ -241,7 +293,12 @@ impl Knobs {
     /// Takes a token of a user's bucket; when it is empty, the fault to answer with.
     pub(crate) fn spend(&self, user: &str) -> Option<Fault> {
         let mut settings = self.lock();
-        let limit = settings.limit?;
+        let limit = match settings.allowances.get(user) {
+            _ if settings.limit.is_none() => return None,
+            Some(Allowance::Everything) => return None,
+            Some(Allowance::Own(own)) => *own,
+            None => settings.limit?,
+        };
         let now = Instant::now();
         let full = f64::from(limit.capacity);
         let bucket = settings.buckets.entry(user.to_owned()).or_insert(Bucket { tokens: full, filled: now });
@@ -252,7 +309,7 @@ impl Knobs {
             bucket.tokens -= 1.0;
             return None;
         }
-        let wait = ((1.0 - bucket.tokens) / limit.per_second).ceil().max(1.0);
+        let wait = ((1.0 - bucket.tokens) / limit.per_second.max(0.001)).ceil().max(1.0);
         Some(Fault::TooManyRequests(limit.retry_after.then_some(wait as u64)))
     }
 

@@ -76,6 +76,15 @@ impl Refusal {
         self
     }
 
+    /// What it says, where it says something.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Api(error) => error.message.clone(),
+            Self::Text(_, _, text) | Self::Moved(text) => text.clone(),
+            Self::Bare(_) | Self::NoRoute => String::new(),
+        }
+    }
+
     /// Adds a member that this exception has.
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         if let Self::Api(error) = &mut self {

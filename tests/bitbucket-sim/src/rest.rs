@@ -1,8 +1,12 @@
 //! The resources, one file each; every file has its own table of routes.
 
 mod activities;
+mod annotations;
 mod archive;
 mod auto_merge;
+mod blame;
+mod branch_info;
+mod branch_model;
 mod branches;
 mod browse;
 mod builds;
@@ -11,32 +15,45 @@ mod commit_comments;
 mod commits;
 mod compare;
 mod dashboard;
+mod default_branch;
 mod default_reviewers;
 mod diff;
 mod edit;
 mod files;
+mod insights;
+mod last_modified;
 mod merge;
 mod meta;
 mod participants;
+mod patch;
+mod permissions;
 mod projects;
 mod pull_diff;
 mod pull_settings;
 mod pulls;
+mod rate_limit;
 mod raw;
 mod reactions;
+mod repo_changes;
 mod repos;
 mod required_builds;
+mod restrictions;
 mod review;
 mod reviewer_groups;
 mod suggestions;
 mod tags;
 mod tokens;
 mod users;
+mod webhooks;
+
+use http::StatusCode;
+use serde_json::Value;
 
 use crate::auth::Permission;
 use crate::call::Call;
 use crate::git::{Git, Object};
-use crate::refusal::{Refusal, bad_argument, forbidden, missing};
+use crate::refusal::{Refusal, api, bad_argument, forbidden, missing};
+use crate::restrict::Wanted;
 use crate::route::Route;
 use crate::store::Repo;
 
@@ -47,11 +64,23 @@ pub(crate) const TABLES: &[&[Route]] = &[
     tokens::ROUTES,
     projects::ROUTES,
     repos::ROUTES,
+    repo_changes::ROUTES,
+    permissions::ROUTES,
+    webhooks::ROUTES,
+    rate_limit::ROUTES,
     branches::ROUTES,
+    default_branch::ROUTES,
+    branch_info::ROUTES,
+    branch_model::ROUTES,
+    restrictions::ROUTES,
     tags::ROUTES,
     builds::ROUTES,
+    insights::ROUTES,
+    annotations::ROUTES,
     commits::ROUTES,
     compare::ROUTES,
+    patch::ROUTES,
+    last_modified::ROUTES,
     browse::ROUTES,
     edit::ROUTES,
     raw::ROUTES,
@@ -161,6 +190,20 @@ fn clean_path_of(path: &str) -> Result<String, Refusal> {
         return Err(bad_argument(format!("The path '{path}' is not valid")));
     }
     Ok(path.to_owned())
+}
+
+/// A member of a body as text; an empty one counts as absent.
+fn text<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
+    body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// Refuses a change of a branch that a restriction forbids to the caller: 401, as for every missing permission.
+fn restricted(call: &Call, branch: &str, old: &str, new: &str) -> Result<(), Refusal> {
+    let wanted = Wanted { branch, old, new, rewrites: false };
+    match call.app.store().objection(call.repo()?, viewer(call), &wanted) {
+        None => Ok(()),
+        Some(why) => Err(api(StatusCode::UNAUTHORIZED, "AuthorisationException", why)),
+    }
 }
 
 /// The name of the user who asks, for links that depend on it.

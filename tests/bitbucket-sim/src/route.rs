@@ -24,6 +24,10 @@ pub(crate) enum Need {
     Read,
     /// The repository in the path, to write to it.
     Write,
+    /// The repository in the path, to administer it.
+    Admin,
+    /// The whole instance.
+    System,
 }
 
 /// What kind of answer a route gives.

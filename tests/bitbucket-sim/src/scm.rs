@@ -1,9 +1,12 @@
 //! `/scm/{project}/{slug}.git`: git's smart HTTP, by `git http-backend` (FACTS.md 6).
 
+mod push;
+
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -51,7 +54,8 @@ pub(crate) async fn serve(
     if service == "git-receive-pack" {
         receive(app, &repo, &actor, request).await
     } else {
-        run(app, &repo, &actor, request).await.map(streamed)
+        let (head, body) = request.into_parts();
+        run(app, &repo, &actor, head, body.boxed_unsync(), "").await.map(streamed)
     }
 }
 
@@ -77,7 +81,10 @@ fn find(
 async fn receive(app: &Arc<App>, repo: &Repo, actor: &Actor, request: Request<Incoming>) -> Answer {
     let _alone = app.write_lock(repo.id).await;
     let before = heads(repo).await?;
-    let mut cgi = run(app, repo, actor, request).await?;
+    let (head, body) = request.into_parts();
+    let (commands, body) = push::read_commands(body).await?;
+    let refused = push::refusals(app, repo, actor, &commands).await?;
+    let mut cgi = run(app, repo, actor, head, body, &refused).await?;
     let mut report = Vec::new();
     cgi.out.read_to_end(&mut report).await.map_err(git::Error::from)?;
     let after = heads(repo).await?;
@@ -115,8 +122,14 @@ fn streamed(cgi: Cgi) -> Response<Body> {
 }
 
 /// Starts `git http-backend`, feeds it the request as it arrives, and reads the answer's head.
-async fn run(app: &Arc<App>, repo: &Repo, actor: &Actor, request: Request<Incoming>) -> Result<Cgi, Refusal> {
-    let (head, mut body) = request.into_parts();
+async fn run(
+    app: &Arc<App>,
+    repo: &Repo,
+    actor: &Actor,
+    head: Parts,
+    mut body: push::Upload,
+    refused: &str,
+) -> Result<Cgi, Refusal> {
     let below = head.uri.path().split_once(".git/").map_or("", |(_, service)| service);
     let text = |name: HeaderName| {
         head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned()
@@ -128,6 +141,7 @@ async fn run(app: &Arc<App>, repo: &Repo, actor: &Actor, request: Request<Incomi
     command.env("QUERY_STRING", head.uri.query().unwrap_or("")).env("REMOTE_USER", &actor.label);
     command.env("REMOTE_ADDR", "127.0.0.1").env("CONTENT_TYPE", text(header::CONTENT_TYPE));
     command.env("HTTP_CONTENT_ENCODING", text(header::CONTENT_ENCODING));
+    command.env(push::REFUSED, refused);
     command.env("GIT_PROTOCOL", text(HeaderName::from_static("git-protocol")));
     let length = text(header::CONTENT_LENGTH);
     if !length.is_empty() {

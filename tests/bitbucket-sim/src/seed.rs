@@ -9,6 +9,10 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// The file has so many zero bytes: for large files that need no memory.
     Zeros(u64),
+    /// A symbolic link to this.
+    Link(String),
+    /// A submodule at this commit.
+    Submodule(String),
     /// The file is gone.
     Removed,
 }
@@ -46,6 +50,26 @@ impl Commit {
     #[must_use]
     pub fn zeros(self, path: &str, length: u64) -> Self {
         self.content(path, Content::Zeros(length))
+    }
+
+    /// Writes so many small files, `folder/000000.txt` and so on: for folders that have more than one page.
+    #[must_use]
+    pub fn many(self, folder: &str, count: usize) -> Self {
+        (0..count).fold(self, |commit, number| {
+            commit.content(&format!("{folder}/{number:06}.txt"), Content::Bytes(b"small\n".to_vec()))
+        })
+    }
+
+    /// Makes a symbolic link.
+    #[must_use]
+    pub fn link(self, path: &str, target: &str) -> Self {
+        self.content(path, Content::Link(target.to_owned()))
+    }
+
+    /// Puts a submodule at a commit (40 hexadecimal digits), which need not exist.
+    #[must_use]
+    pub fn submodule(self, path: &str, commit: &str) -> Self {
+        self.content(path, Content::Submodule(commit.to_owned()))
     }
 
     /// Removes a file.

@@ -109,6 +109,13 @@ async fn handle(app: Arc<App>, request: Request<Incoming>) -> io::Result<Respons
         None => answer(&app, number, request).await,
     };
     decorate(response.headers_mut(), number, actor.as_ref());
+    if response.status() == StatusCode::UNAUTHORIZED
+        && !response.headers().contains_key(header::WWW_AUTHENTICATE)
+        && let Ok(realm) =
+            HeaderValue::try_from(format!("OAuth realm=\"{}\"", utf8_percent_encode(&app.base, SEGMENT)))
+    {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
+    }
     app.journal.answered(number, response.status().as_u16());
     if lost {
         return Err(io::ErrorKind::ConnectionReset.into());
@@ -180,6 +187,10 @@ async fn respond(
         (_, identified) => Some(identified?.ok_or_else(|| anonymous(app))?),
     };
     let repo = admit(app, route, &params, actor.as_ref(), &request)?;
+    let _ticket = match route.handler {
+        Handler::Later(_) if repo.is_some() => app.knobs.ticket().map_err(|_| busy())?,
+        Handler::Later(_) | Handler::Now(_) => None,
+    };
     let query = Query::parse(request.uri().query().unwrap_or(""));
     let (head, body) = request.into_parts();
     let (app, headers, body) = (Arc::clone(app), head.headers, Some(body));
@@ -230,6 +241,9 @@ fn admit(
     if route.gives == Gives::Json && !accepts(headers, "application/json") {
         return Err(Refusal::Bare(StatusCode::NOT_ACCEPTABLE));
     }
+    if route.need == Need::System && actor.is_none_or(|actor| !actor.administers_all()) {
+        return Err(forbidden());
+    }
     let store = app.store();
     let (Some(key), Some(actor)) = (params.get("key"), actor) else { return Ok(None) };
     let Some(slug) = params.get("slug") else {
@@ -246,11 +260,19 @@ fn admit(
             None => return Err(refusal),
         },
     };
-    let least = if route.need == Need::Write { Permission::Write } else { Permission::Read };
+    let least = match route.need {
+        Need::Admin => Permission::Admin,
+        Need::Write => Permission::Write,
+        Need::Nothing | Need::User | Need::ProjectRead | Need::ProjectAdmin | Need::System | Need::Read => {
+            Permission::Read
+        }
+    };
     if actor.repo(&repo.project) < least {
         return Err(forbidden());
     }
-    if repo.archived && *request.method() != Method::GET {
+    // The repository itself can be brought back, moved or deleted.
+    let itself = route.pattern.ends_with("/repos/{slug}") && *request.method() != Method::POST;
+    if repo.archived && *request.method() != Method::GET && !itself {
         let message = format!("Repository {} is archived and read-only.", repo.label());
         return Err(conflict("IllegalEntityStateException", message));
     }
@@ -262,10 +284,11 @@ fn moved(app: &App, request: &Request<Incoming>, repo: &Repo) -> String {
     let below = request.uri().path().strip_prefix(&app.context).unwrap_or("");
     let mut parts: Vec<&str> = below.split('/').collect();
     let encoded = utf8_percent_encode(&repo.slug, SEGMENT).to_string();
+    let key = utf8_percent_encode(&repo.project, SEGMENT).to_string();
     if let Some(at) = parts.iter().position(|part| *part == "repos")
-        && let Some(slug) = parts.get_mut(at + 1)
+        && let Some([project, _, slug]) = parts.get_mut(at - 1..=at + 1)
     {
-        *slug = &encoded;
+        (*project, *slug) = (&key, &encoded);
     }
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{}{}{query}", app.base, parts.join("/"))
@@ -288,6 +311,12 @@ fn accepts(headers: &HeaderMap, kind: &str) -> bool {
     })
 }
 
+/// Too many calls run git at the same time (FACTS.md 1.5).
+fn busy() -> Refusal {
+    let message = "Bitbucket is currently under heavy load and is not able to service your request.";
+    api(StatusCode::SERVICE_UNAVAILABLE, "throttle.ResourceBusyException", message)
+}
+
 fn anonymous(app: &App) -> Refusal {
     let message = "You are not permitted to access this resource";
     let exception = if app.config.version.names_missing_authentication() {
@@ -307,7 +336,11 @@ fn faulty(app: &App, fault: &Fault) -> Response<Body> {
         }
         Fault::TooManyRequests(after) => {
             let message = "You have been rate limited. Slow down.";
-            let mut response = api(StatusCode::TOO_MANY_REQUESTS, "", message).into_response(false);
+            let refusal = match app.knobs.refuses_plainly() {
+                true => Refusal::Text(StatusCode::TOO_MANY_REQUESTS, "text/plain", message.to_owned()),
+                false => api(StatusCode::TOO_MANY_REQUESTS, "", message),
+            };
+            let mut response = refusal.into_response(false);
             if let Some(seconds) = after {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
             }
@@ -344,6 +377,9 @@ fn decorate(headers: &mut HeaderMap, number: u64, actor: Option<&Actor>) {
     if let Some(actor) = actor {
         put("x-asessionid", format!("s{number:x}"));
         put("x-auserid", actor.id.to_string());
+        if !actor.by_token {
+            put("set-cookie", format!("BITBUCKETSESSIONID={number:032X}; Path=/; HttpOnly"));
+        }
         put("x-ausername", utf8_percent_encode(&actor.label, SEGMENT).to_string());
     }
     headers.append(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::git::{self, Git};
 use crate::journal::{Request, Write};
 use crate::knobs::Knobs;
+use crate::relocate::relocate;
 use crate::seed::Commit;
 use crate::server;
 use crate::store::{self, Repo, Token};
@@ -157,14 +158,7 @@ impl Sim {
     /// Makes an access token and gives its text.
     #[must_use]
     pub fn add_token(&self, spec: TokenSpec) -> String {
-        let mut store = self.app.store();
-        if let Some(user) = &spec.user {
-            store.ensure_user(user);
-        }
-        let id = FIRST_TOKEN + store.new_id();
-        let text = token_text(id);
-        store.tokens.insert(text.clone(), Token { id, created: store::now(), spec });
-        text
+        new_token(&self.app, None, spec)
     }
 
     /// Revokes a token.
@@ -214,20 +208,40 @@ impl Sim {
     ///
     /// # Errors
     /// When there is no such repository or its folder cannot be moved.
-    pub async fn rename_repo(&self, project: &str, slug: &str, new_slug: &str) -> Result<(), Error> {
-        let (id, old, new) = {
-            let store = self.app.store();
-            let repo =
-                store.find_repo(project, slug).ok_or_else(|| Error::NoRepo(format!("{project}/{slug}")))?;
-            (repo.id, repo.dir.clone(), repo.dir.with_file_name(format!("{}.git", new_slug.to_lowercase())))
+    pub async fn rename_repo(&self, project: &str, slug: &str, name: &str) -> Result<(), Error> {
+        self.move_repo(project, slug, project, name).await
+    }
+
+    /// Moves a repository to a project that exists, under this name: its old address answers 307 from now on.
+    ///
+    /// # Errors
+    /// When there is no such repository, the name is taken there, or its folder cannot be moved.
+    pub async fn move_repo(&self, project: &str, slug: &str, to: &str, name: &str) -> Result<(), Error> {
+        let found = self.app.store().find_repo(project, slug).map(|repo| repo.id);
+        let id = found.ok_or_else(|| Error::NoRepo(format!("{project}/{slug}")))?;
+        relocate(&self.app, id, to, name).await
+    }
+
+    /// Tags what a branch, tag or id names; with a message the tag is annotated.
+    ///
+    /// # Errors
+    /// When there is no such repository or commit, or the tag exists.
+    pub async fn add_tag(
+        &self,
+        project: &str,
+        slug: &str,
+        name: &str,
+        at: &str,
+        message: Option<&str>,
+    ) -> Result<(), Error> {
+        let (git, commit) = (self.git(project, slug)?, self.commit_of(project, slug, at).await?);
+        let tagger = git::Identity {
+            name: "Jane Citizen".to_owned(),
+            email: "jane.citizen@example.com".to_owned(),
+            at: store::now() / 1000,
         };
-        tokio::fs::rename(old, &new).await?;
-        let mut store = self.app.store();
-        store.moved.insert((project.to_uppercase(), slug.to_lowercase()), id);
-        if let Some(repo) = store.repos.get_mut(&id) {
-            (repo.slug, repo.name, repo.dir) = (new_slug.to_lowercase(), new_slug.to_owned(), new);
-        }
-        Ok(())
+        let tag = git::NewTag { name, commit: &commit, message, tagger: &tagger, force: false };
+        if git.make_tag(&tag).await? { Ok(()) } else { Err(Error::Exists(format!("tag {name}"))) }
     }
 
     /// Archives a repository: reads work, writes do not.
@@ -261,6 +275,19 @@ impl Drop for Sim {
         // Tasks hold the app and the app holds the tasks; this cuts the ring.
         self.app.abort();
     }
+}
+
+/// Makes an access token, named by its number when it has no name, and gives its text.
+pub(crate) fn new_token(app: &App, name: Option<String>, spec: TokenSpec) -> String {
+    let mut store = app.store();
+    if let Some(user) = &spec.user {
+        store.ensure_user(user);
+    }
+    let id = FIRST_TOKEN + store.new_id();
+    let text = token_text(id);
+    let name = name.unwrap_or_else(|| format!("Token {id}"));
+    store.tokens.insert(text.clone(), Token { id, name, created: store::now(), spec });
+    text
 }
 
 /// A token's text as the official document shows it: the number, a colon and 20 random bytes, in base64.
@@ -314,7 +341,7 @@ pub(crate) async fn create_repo(
 }
 
 /// A slug from a name: lower case, and a dash for what an address cannot have.
-fn slug_of(name: &str) -> String {
+pub(crate) fn slug_of(name: &str) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     name.to_lowercase().chars().map(kept).collect()
 }

@@ -8,8 +8,10 @@ use crate::auth::{Permission, TokenSpec};
 use crate::build::Build;
 use crate::comment::Comment;
 use crate::git::{Git, Identity};
+use crate::insight::Reports;
 use crate::pull::Pull;
 use crate::refusal::{Refusal, missing};
+use crate::restrict::Restriction;
 use crate::rules::Rules;
 use crate::version::Version;
 
@@ -35,7 +37,25 @@ pub(crate) struct Store {
     pub(crate) commit_comments: HashMap<(RepoId, String), Vec<Comment>>,
     /// The last number of a pull request; it is not given again after a deletion.
     pull_numbers: HashMap<RepoId, u64>,
+    /// Code Insights reports.
+    pub(crate) reports: Reports,
+    /// Branch restrictions, oldest first.
+    pub(crate) restrictions: Vec<Restriction>,
+    /// Webhooks of repositories, as they came; nothing calls them.
+    pub(crate) webhooks: BTreeMap<(RepoId, u64), serde_json::Value>,
+    /// What users and groups were granted, by project or repository.
+    pub(crate) grants: Grants,
     last_id: u64,
+}
+
+/// Grants by place (`PROJECT` or `PROJECT/slug`), and whom to.
+pub(crate) type Grants = BTreeMap<(String, Grantee), Permission>;
+
+/// Whom a permission is granted to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Grantee {
+    User(String),
+    Group(String),
 }
 
 /// A user with an account.
@@ -55,6 +75,7 @@ pub(crate) struct User {
 /// An HTTP access token.
 pub(crate) struct Token {
     pub(crate) id: u64,
+    pub(crate) name: String,
     /// In milliseconds since 1970.
     pub(crate) created: i64,
     pub(crate) spec: TokenSpec,
@@ -131,6 +152,10 @@ impl Store {
             rules: Rules::default(),
             commit_comments: HashMap::new(),
             pull_numbers: HashMap::new(),
+            reports: Reports::new(),
+            restrictions: Vec::new(),
+            webhooks: BTreeMap::new(),
+            grants: Grants::new(),
             last_id: 0,
         }
     }

@@ -108,6 +108,21 @@ impl Version {
         self >= Self::V8_9
     }
 
+    /// Build statuses name their repository and show their commit.
+    pub(crate) fn names_build_repository(self) -> bool {
+        self >= Self::V9_4
+    }
+
+    /// Restrictions may keep branches from being made.
+    pub(crate) fn has_no_creates(self) -> bool {
+        self >= Self::V9_4
+    }
+
+    /// A 429 has `Retry-After`: seen on 10.4 and reported of 7.x, promised nowhere.
+    pub(crate) fn says_retry_after(self) -> bool {
+        matches!(self, Self::V7_21 | Self::V10_2)
+    }
+
     /// The HTTP clone address carries the user's name.
     pub(crate) fn names_user_in_clone_url(self) -> bool {
         self < Self::V8_9

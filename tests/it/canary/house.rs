@@ -93,7 +93,7 @@ impl House {
             tasks,
             folder,
         };
-        house.caller(house.caller_key.clone()).await.sees("site").await;
+        house.caller(house.caller_key.clone()).await.sees("site", 1).await;
         house
     }
 

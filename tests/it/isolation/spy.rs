@@ -33,7 +33,7 @@ impl Spy {
         let world = World::with(|plan| plan.away()).await;
         let seen = Arc::default();
         let control = attach(&world, Arc::clone(&seen)).await;
-        world.listed("acme/site").await;
+        world.listed("acme/site", 1).await;
         (world, Self { seen, _control: control })
     }
 

@@ -1,1 +1,7 @@
 //! Pull requests.
+
+mod merge;
+mod review;
+mod site;
+mod status;
+mod update;

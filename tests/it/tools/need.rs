@@ -43,7 +43,7 @@ pub(crate) async fn namespaces() -> Option<()> {
 }
 
 /// Notes that this test, or a part of it, does not run.
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     let thread = std::thread::current();
     let line = format!("SKIPPED {}: {why}\n", thread.name().unwrap_or("a test"));
     assert!(environment("GITPROXY_NO_SKIPS").is_none(), "{line}");

@@ -147,11 +147,11 @@ impl Caller {
     }
 
     /// Waits until an agent of the caller's tenant can be called: its session enters the directory right after Welcome.
-    pub(crate) async fn sees(&self, agent: &str) {
+    pub(crate) async fn sees(&self, agent: &str, instances: usize) {
         loop {
             let listed = self.agents().list_agents(self.ask(ListAgentsRequest {})).await.expect("listed");
             let mut agents = listed.into_inner().agents.into_iter();
-            if agents.any(|listed| listed.name == agent && !listed.instances.is_empty()) {
+            if agents.any(|listed| listed.name == agent && listed.instances.len() >= instances) {
                 return;
             }
             tokio::task::yield_now().await;

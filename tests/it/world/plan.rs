@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bitbucket_sim::{Config as SimConfig, Sim, TokenSpec, Version};
+use gitproxy::bitbucket::Rate;
 use gitproxy::scm::{Core, Policy};
 
 /// See the module. What concerns an agent or a connection is said of the one that was added last.
@@ -22,6 +23,10 @@ pub(super) struct Site {
     pub(super) debug: bool,
     /// Where connections that come with a call may go though it is special.
     pub(super) allowed_addresses: &'static [&'static str],
+    /// What it takes for Bitbucket's rate limit.
+    pub(super) rate: Rate,
+    /// How many processes run it.
+    pub(super) instances: usize,
     /// Whether this process plays it.
     pub(super) runs: bool,
 }
@@ -98,6 +103,9 @@ impl Plan {
             hooks,
             debug: false,
             allowed_addresses,
+            // The simulator has no limit unless a test sets one.
+            rate: Rate { burst: 100_000, per_second: 100_000 },
+            instances: 1,
             runs: true,
         });
         self
@@ -112,6 +120,18 @@ impl Plan {
     /// Gives the agent a policy.
     pub(crate) fn policy(mut self, policy: impl Policy) -> Self {
         self.last().hooks = Box::new(|core| core.with_policy(policy));
+        self
+    }
+
+    /// Tells it Bitbucket's rate limit.
+    pub(crate) fn rate(mut self, rate: Rate) -> Self {
+        self.last().rate = rate;
+        self
+    }
+
+    /// Runs it in so many instances; only the first has the hooks.
+    pub(crate) fn instances(mut self, count: usize) -> Self {
+        self.last().instances = count;
         self
     }
 

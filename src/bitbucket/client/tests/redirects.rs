@@ -38,7 +38,7 @@ async fn a_redirect_off_the_origin_sends_not_a_byte_there() {
 /// A client of a server without TLS on this machine.
 fn client(base: &str) -> Client {
     let egress = Egress::new(&Settings::default(), &Tasks::new()).expect("an egress");
-    Client::new(account(base), &egress).expect("a client")
+    Client::new(account(base), &egress, &Budgets::default()).expect("a client")
 }
 
 /// A server that answers every request so; its base URL.

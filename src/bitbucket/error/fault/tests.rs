@@ -42,7 +42,11 @@ fn all() -> Vec<Error> {
             status: StatusCode::BAD_GATEWAY,
             retry_after: None,
         },
-        Error::RateLimited { base: base.clone(), retry_after: Some(Duration::from_secs(9)) },
+        Error::RateLimited {
+            base: base.clone(),
+            limiter: Limiter::Agent,
+            retry_after: Some(Duration::from_secs(9)),
+        },
         Error::TokenInvalid { connection: "main".into(), exception: String::new() },
         Error::RouteMissing,
         Error::Xsrf,
@@ -113,7 +117,11 @@ fn facts_and_delays_travel() {
         facts: vec![("pr_id", "7".into())],
     }));
     assert_eq!(Fault::from(error).fact("pr_id"), Some("7"));
-    let limited = Error::RateLimited { base: "x".into(), retry_after: Some(Duration::from_secs(9)) };
+    let limited = Error::RateLimited {
+        base: "x".into(),
+        limiter: Limiter::Bitbucket,
+        retry_after: Some(Duration::from_secs(9)),
+    };
     let status = tonic::Status::from(Fault::from(limited));
     let details = tonic_types::StatusExt::get_error_details(&status);
     assert_eq!(details.retry_info().and_then(|info| info.retry_delay), Some(Duration::from_secs(9)));

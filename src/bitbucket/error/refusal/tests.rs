@@ -39,6 +39,7 @@ fn exceptions_are_told_by_their_simple_name() {
         (409, "IllegalPullRequestStateException", Reason::PrClosed),
         (409, "InvalidPullRequestReviewersException", Reason::ReviewersInvalid),
         (409, "PullRequestMergeVetoedException", Reason::MergeVetoed),
+        (400, "InvalidPullRequestRoleException", Reason::ReviewRefused),
         (409, "FileAlreadyExistsException", Reason::FileExists),
         (409, "FileOutOfDateException", Reason::FileOutOfDate),
         (409, "EditFileFailedException", Reason::EditRefused),

@@ -31,6 +31,8 @@ pub(crate) struct LogQuery<'a> {
     pub(crate) path: Option<&'a str>,
     /// `--merges` or `--no-merges`.
     pub(crate) merges: Option<&'static str>,
+    /// Whether the file is followed past its renames.
+    pub(crate) follow: bool,
     pub(crate) skip: usize,
     pub(crate) limit: usize,
 }
@@ -45,10 +47,16 @@ impl Git {
             format!("--max-count={}", query.limit),
         ];
         args.extend(query.merges.map(str::to_owned));
+        if query.follow {
+            args.push("--follow".to_owned());
+        }
         args.push(query.until.to_owned());
         args.extend(query.since.map(|since| format!("^{since}")));
         args.push("--".to_owned());
-        args.extend(query.path.map(|path| format!(":(literal){path}")));
+        // --follow takes a plain path only.
+        args.extend(
+            query.path.map(|path| if query.follow { path.to_owned() } else { format!(":(literal){path}") }),
+        );
         let bytes = self.run(args).await?;
         let text = String::from_utf8_lossy(&bytes);
         text.split('\u{1e}')

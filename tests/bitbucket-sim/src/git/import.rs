@@ -14,7 +14,11 @@ impl Git {
             return Ok(());
         }
         let default = self.default_branch().await?;
-        let mut child = self.command().args(["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn()?;
+        let mut child = self
+            .command()
+            .args(["-c", "pack.compression=1", "-c", "core.bigFileThreshold=8m", "fast-import", "--quiet"])
+            .stdin(Stdio::piped())
+            .spawn()?;
         let stdin = child.stdin.take().ok_or(Error::Output("stdin"))?;
         let write = self.write(BufWriter::new(stdin), commits, &default);
         let (output, written) = tokio::join!(child.wait_with_output(), write);
@@ -96,6 +100,13 @@ async fn file(out: &mut (impl AsyncWrite + Unpin), path: &str, content: &Content
                 out.write_all(&block[..part]).await?;
                 left -= part as u64;
             }
+        }
+        Content::Link(target) => {
+            let length = target.len();
+            out.write_all(format!("M 120000 inline {quoted}\ndata {length}\n{target}").as_bytes()).await?;
+        }
+        Content::Submodule(commit) => {
+            out.write_all(format!("M 160000 {commit} {quoted}").as_bytes()).await?;
         }
         Content::Removed => {
             out.write_all(format!("D {quoted}").as_bytes()).await?;

@@ -76,6 +76,16 @@ impl Git {
         Ok(output.code == 0)
     }
 
+    /// Takes over the commits of a fork's branches, without any ref.
+    pub(crate) async fn borrow_commits(&self, from: &Self) -> Result<(), Error> {
+        let path = from.dir().to_string_lossy().into_owned();
+        // By name: a pattern would need somewhere to put them.
+        let branches = from.refs("refs/heads").await?;
+        let mut args = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", &path];
+        args.extend(branches.iter().map(|branch| branch.name.as_str()));
+        self.run(args).await.map(drop)
+    }
+
     /// Sets a ref wherever it was, fetching its commit from another repository.
     pub(crate) async fn fetch(&self, from: &Self, source: &str, target: &str) -> Result<(), Error> {
         let path = from.dir().to_string_lossy().into_owned();

@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use tokio::io::AsyncReadExt;
+
 use super::{Error, Git};
 use crate::body::Piped;
 
@@ -57,6 +59,15 @@ impl Git {
     /// A blob, whole.
     pub(crate) async fn blob(&self, blob: &str) -> Result<Vec<u8>, Error> {
         self.run(["cat-file", "blob", blob]).await
+    }
+
+    /// The beginning of a blob, without reading the rest.
+    pub(crate) async fn beginning(&self, blob: &str, most: u64) -> Result<Vec<u8>, Error> {
+        let mut child = self.command().args(["cat-file", "blob", blob]).stderr(Stdio::null()).spawn()?;
+        let out = child.stdout.take().ok_or(Error::Output("stdout"))?;
+        let mut bytes = Vec::new();
+        out.take(most).read_to_end(&mut bytes).await?;
+        Ok(bytes)
     }
 
     /// What a command writes, as it writes it; the length is exact where given.

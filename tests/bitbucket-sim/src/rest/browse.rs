@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{At, clean_path, commit_at, no_path, object_at, repo, route};
+use super::{At, blame, clean_path, commit_at, no_path, object_at, repo, route};
 use crate::call::{Answer, Call, ok};
 use crate::entity::path_json;
 use crate::git::{Entry, Git, Object};
@@ -24,7 +24,20 @@ async fn get(call: Call) -> Answer {
     }
     match object.kind.as_str() {
         "tree" => ok(&folder(&git, &object, &path, &at, call.page(1000)?).await?),
-        "blob" => ok(&lines(&git, &object, &path, Page::of(&call.query, 5000, 5000)?).await?),
+        "blob" => {
+            let blames = call.query.has("blame");
+            let page = Page::of(&call.query, LINES, LINES)?;
+            let mut json = match blames && call.query.has("noContent") {
+                true => json!({}),
+                false => lines(&git, &object, &path, page).await?,
+            };
+            if blames && json.get("binary").is_none() {
+                let blame = blame::of(&call, &git, &at.commit, &path).await?;
+                // Without the content, the blame is the whole answer.
+                json = if json.get("lines").is_none() { blame } else { with(json, blame) };
+            }
+            ok(&json)
+        }
         _ => Err(no_path(&path, &at.name)),
     }
 }
@@ -55,10 +68,11 @@ fn entry_json(entry: &Entry) -> Value {
 
 /// The lines lose their ends, so CRLF and a missing last newline are lost; a long line is cut without a word.
 async fn lines(git: &Git, object: &Object, path: &str, page: Page) -> Result<Value, Refusal> {
-    let bytes = git.blob(&object.id).await?;
-    if bytes.iter().take(8000).any(|byte| *byte == 0) {
+    // A binary file may be larger than memory.
+    if git.beginning(&object.id, 8000).await?.contains(&0) {
         return Ok(json!({"binary": true, "path": path_json(path)}));
     }
+    let bytes = git.blob(&object.id).await?;
     let text = String::from_utf8_lossy(&bytes);
     let line = |line: &str| json!({"text": line.chars().take(LONGEST_LINE).collect::<String>()});
     let all: Vec<Value> = text.lines().map(line).collect();
@@ -72,6 +86,11 @@ async fn lines(git: &Git, object: &Object, path: &str, page: Page) -> Result<Val
     Ok(json)
 }
 
+fn with(mut lines: Value, blame: Value) -> Value {
+    lines["blame"] = blame;
+    lines
+}
+
 fn kind(git: &str) -> &'static str {
     match git {
         "tree" => "DIRECTORY",
@@ -79,6 +98,9 @@ fn kind(git: &str) -> &'static str {
         _ => "FILE",
     }
 }
+
+/// Lines of a page, and the most of them.
+const LINES: usize = 5000;
 
 /// Characters of a line that are shown.
 const LONGEST_LINE: usize = 5000;

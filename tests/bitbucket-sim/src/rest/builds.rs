@@ -16,7 +16,8 @@ pub(super) const ROUTES: &[Route] = &[
     route!(POST, "rest/build-status/{v}/commits/stats", User, Json, later stats_of_many),
     route!(GET, "rest/build-status/{v}/commits/{sha}", User, Json, now list),
     route!(POST, "rest/build-status/{v}/commits/{sha}", User, Json, later put_legacy),
-    route!(GET, repo!("/commits/{sha}/builds"), Read, Json, now get),
+    route!(GET, repo!("/commits/{sha}/builds"), Read, Json, later get),
+    route!(DELETE, repo!("/commits/{sha}/builds"), Admin, Json, now delete),
     route!(POST, repo!("/commits/{sha}/builds"), Read, Json, later put),
 ];
 
@@ -49,21 +50,45 @@ fn stats_of(call: &Call, sha: &str) -> Value {
     })
 }
 
-/// One status by its key; there is no list here.
-fn get(call: &Call) -> Answer {
-    let Some(key) = call.query.get("key") else {
-        return Err(bad_argument("Please specify a non-blank key smaller than 255 characters"));
+/// One status by its key, whichever resource it came by; there is no list here.
+async fn get(call: Call) -> Answer {
+    let (key, own, version) = (key(&call)?, call.repo()?, call.app.config.version);
+    let mut json = {
+        let store = call.app.store();
+        let builds = store.builds.get(call.param("sha")).map(Vec::as_slice).unwrap_or_default();
+        let found = builds.iter().rev().find(|build| build.key == key && build.is_of(own));
+        found.ok_or_else(|| no_build(key))?.rich_json(version)
     };
-    let own = call.repo()?;
-    let store = call.app.store();
-    let builds = store.builds.get(call.param("sha")).map(Vec::as_slice).unwrap_or_default();
-    let of_this = |build: &&Build| {
-        build.key == key
-            && build.repo.as_ref().is_none_or(|(project, slug)| *project == own.project && *slug == own.slug)
-    };
-    let found = builds.iter().rev().find(of_this);
-    let none = || missing("", format!("No build status with key '{key}' was found."));
-    ok(&found.ok_or_else(none)?.rich_json())
+    let git = call.git()?;
+    if version.names_build_repository()
+        && let Some(id) = git.resolve(call.param("sha")).await?
+    {
+        let commit = git.commit(&id).await?;
+        json["commit"] = call.app.store().commit_json(&commit);
+    }
+    ok(&json)
+}
+
+fn delete(call: &Call) -> Answer {
+    let (key, own, sha) = (key(call)?, call.repo()?, call.param("sha"));
+    let mut store = call.app.store();
+    let builds = store.builds.entry(sha.to_owned()).or_default();
+    let before = builds.len();
+    builds.retain(|build| build.key != key || !build.is_of(own));
+    let existed = if builds.len() < before { "true" } else { "false" };
+    let facts = [("commit", sha), ("key", key), ("existed", existed)];
+    call.app.journal.wrote(WriteKind::DeleteBuildStatus, &own.label(), &facts);
+    no_content()
+}
+
+fn key(call: &Call) -> Result<&str, Refusal> {
+    let fits = |key: &&str| !key.trim().is_empty() && key.chars().count() <= LONGEST;
+    let refused = || bad_argument("Please specify a non-blank key smaller than 255 characters");
+    call.query.get("key").filter(fits).ok_or_else(refused)
+}
+
+fn no_build(key: &str) -> Refusal {
+    missing("", format!("No build status with key '{key}' was found."))
 }
 
 async fn put_legacy(mut call: Call) -> Answer {
@@ -106,10 +131,10 @@ enum Kind {
 fn build_of(call: &Call, body: Value, kind: Kind) -> Result<Build, Refusal> {
     let Value::Object(mut body) = body else { return Err(bad_argument("A build status is an object")) };
     let mut take = |name: &'static str, limit: usize| match body.remove(name) {
-        Some(Value::String(text)) if !text.is_empty() && text.chars().count() <= limit => Ok(text),
+        Some(Value::String(text)) if !text.trim().is_empty() && text.chars().count() <= limit => Ok(text),
         _ => Err(invalid(name, format!("Please specify a non-blank {name} smaller than {limit} characters"))),
     };
-    let (key, state, url) = (take("key", 255)?, take("state", 255)?, take("url", 450)?);
+    let (key, state, url) = (take("key", LONGEST)?, take("state", LONGEST)?, take("url", 450)?);
     let late = kind == Kind::Rich && call.app.config.version.has_cancelled_builds();
     let known = matches!(state.as_str(), "SUCCESSFUL" | "FAILED" | "INPROGRESS")
         || (late && matches!(state.as_str(), "CANCELLED" | "UNKNOWN"));
@@ -120,7 +145,18 @@ fn build_of(call: &Call, body: Value, kind: Kind) -> Result<Build, Refusal> {
         Kind::Legacy => &["name", "description"],
         Kind::Rich => &["name", "description", "ref", "parent", "buildNumber", "duration", "testResults"],
     };
-    let more: Map<String, Value> =
-        body.into_iter().filter(|(name, _)| members.contains(&name.as_str())).collect();
+    let kept = |(name, value): &(String, Value)| members.contains(&name.as_str()) && !value.is_null();
+    let more: Map<String, Value> = body.into_iter().filter(kept).collect();
+    for name in ["name", "description", "parent", "buildNumber"] {
+        let long = more.get(name).and_then(Value::as_str).is_some_and(|text| text.chars().count() > LONGEST);
+        if long {
+            return Err(
+                bad_argument(format!("The {name} must not have more than {LONGEST} characters")).about(name)
+            );
+        }
+    }
     Ok(Build { key, state, url, created: now(), updated: now(), repo: None, more })
 }
+
+/// Characters of every text but the address.
+const LONGEST: usize = 255;

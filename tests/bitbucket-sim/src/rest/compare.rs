@@ -1,12 +1,14 @@
-//! `R/compare`: `from` is the newer side.
+//! `R/compare`: `from` is the newer side, and may be in a fork (FACTS.md 3).
 
 use serde_json::Value;
 
 use super::{commit_at, diff, repo, route};
+use crate::auth::Permission;
 use crate::call::{Answer, Call, ok};
 use crate::git::LogQuery;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, forbidden, missing};
 use crate::route::Route;
+use crate::store::Repo;
 
 pub(super) const ROUTES: &[Route] = &[
     route!(GET, repo!("/compare/changes"), Read, Json, later changes),
@@ -17,9 +19,28 @@ pub(super) const ROUTES: &[Route] = &[
 /// The two commits, older side first; either is the default branch when left out.
 async fn sides(call: &Call) -> Result<(String, String), Refusal> {
     let (repo, git) = (call.repo()?, call.git()?);
-    let newer = commit_at(repo, &git, call.query.get("from")).await?.commit;
     let older = commit_at(repo, &git, call.query.get("to")).await?.commit;
+    let Some(fork) = fork(call)? else {
+        let newer = commit_at(repo, &git, call.query.get("from")).await?.commit;
+        return Ok((older, newer));
+    };
+    let newer = commit_at(&fork, &fork.git(), call.query.get("from")).await?.commit;
+    git.borrow_commits(&fork.git()).await?;
     Ok((older, newer))
+}
+
+/// The repository of the newer side, by number or as `PROJECT/slug`.
+fn fork(call: &Call) -> Result<Option<Repo>, Refusal> {
+    let Some(named) = call.query.get("fromRepo") else { return Ok(None) };
+    let store = call.app.store();
+    let found = match named.split_once('/') {
+        Some((key, slug)) => store.find_repo(key, slug),
+        None => named.parse().ok().and_then(|id: u64| store.repos.get(&id)),
+    };
+    let message = format!("Repository {named} does not exist.");
+    let fork = found.ok_or_else(|| missing("repository.NoSuchRepositoryException", message))?;
+    let reads = call.actor.as_ref().is_some_and(|actor| actor.repo(&fork.project) >= Permission::Read);
+    if reads { Ok(Some(fork.clone())) } else { Err(forbidden()) }
 }
 
 /// As the sides, but the older one is where they parted: what `newer` brings.

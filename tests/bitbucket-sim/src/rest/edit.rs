@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use http::{StatusCode, header};
 use http_body_util::BodyDataStream;
 
-use super::{clean_path, commit_named, commits, identity, no_path, repo, route};
+use super::{clean_path, commit_named, commits, identity, no_path, repo, restricted, route};
 use crate::call::{Answer, Call};
-use crate::git::{Edit, EditOutcome, Git};
+use crate::git::{Edit, EditOutcome, Git, ZERO};
 use crate::journal::WriteKind;
 use crate::refusal::{Refusal, api, bad_argument, conflict, invalid, missing};
 use crate::route::Route;
@@ -32,6 +32,8 @@ async fn put(mut call: Call) -> Answer {
     let tip = git.resolve(&full).await?;
     let parent = parent(&repo, &git, &form, short, tip.as_ref()).await?;
     check_source(&repo, &git, &form, parent.as_deref(), &path).await?;
+    let may = restricted(&call, &full, tip.as_deref().unwrap_or(ZERO), EDITED);
+    may.map_err(|refusal| refused_by_hook(&refusal))?;
     let message = form.text("message").unwrap_or_else(|| format!("{path} edited online with Bitbucket"));
     let author = identity(&call, &user);
     let edit = Edit {
@@ -106,6 +108,11 @@ async fn check_source(
     }
 }
 
+/// A restriction stops an edit as it stops a push, by the hook: 409.
+fn refused_by_hook(refusal: &Refusal) -> Refusal {
+    conflict("content.EditFileFailedException", refusal.message())
+}
+
 fn outcome(outcome: EditOutcome, path: &str) -> Result<String, Refusal> {
     let same = "The content provided is the same as what already exists. No change was committed.";
     let moved =
@@ -157,6 +164,9 @@ fn unreadable(error: &multer::Error, limit: u64) -> Refusal {
     }
     bad_argument(format!("The form cannot be read: {error}"))
 }
+
+/// Stands for the commit that an edit would make; it grows from the branch, so it rewrites nothing.
+const EDITED: &str = "edited";
 
 /// The other parts and the form's own lines.
 const ROOM_FOR_THE_REST: u64 = 1 << 20;

@@ -4,11 +4,17 @@
 
 mod client;
 mod commenting;
+mod commits;
+mod contents;
 mod faults;
+mod insights;
+mod limits;
 mod lost;
 mod merging;
+mod moving;
 mod pulls;
 mod reading;
+mod refs;
 mod reviewing;
 mod serving;
 mod writing;

@@ -137,7 +137,7 @@ async fn a_renamed_repository_redirects_both_rest_and_git() {
     sim.rename_repo("SHOP", "web", "web shop").await.unwrap();
     let reply = client.get(&web("/branches?limit=1")).await;
     assert_eq!(reply.status, 307);
-    let expected = format!("{}/rest/api/latest/projects/SHOP/repos/web%20shop/branches?limit=1", sim.url());
+    let expected = format!("{}/rest/api/latest/projects/SHOP/repos/web-shop/branches?limit=1", sim.url());
     assert_eq!(reply.headers["location"], expected);
     let dir = tempfile::tempdir().unwrap();
     let url = format!("{}/scm/shop/web.git", sim.url());

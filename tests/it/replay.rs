@@ -1,0 +1,82 @@
+//! Answers of real Bitbuckets, replayed: what one says arrives in the messages of the contract, and each refusal gets its reason.
+//!
+//! `BITBUCKET_FIXTURES` names a folder with an `INDEX.json`: a list of files, each with the method, the endpoint and the status
+//! that it was the answer of. They are not part of this repository; where the variable is not set, the test is skipped.
+
+mod commands;
+mod excepted;
+mod house;
+mod pointers;
+mod recording;
+
+use std::collections::BTreeSet;
+
+use self::commands::{COMMANDS, Replayed};
+use self::excepted::EXCEPTED;
+use self::house::House;
+use self::recording::Recording;
+
+#[tokio::test]
+async fn what_a_real_bitbucket_said_arrives() {
+    let Some(recordings) = recording::all() else { return };
+    let house = House::start().await;
+    let (mut replayed, mut excepted, mut wrong) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    for recording in &recordings {
+        let command = COMMANDS.iter().find(|command| command.is_of(recording));
+        let found = match command {
+            Some(command) if recording.is_success() => well(&house, command, recording).await,
+            _ if recording.is_refusal() => refused(&house, command, recording).await,
+            Some(_) | None => continue,
+        };
+        match (EXCEPTED.iter().find(|(file, _)| recording.file == *file), found) {
+            (None, Ok(())) => replayed.insert(recording.file.clone()),
+            (None, Err(problem)) => {
+                wrong.push(format!("{}: {problem}", recording.file));
+                false
+            }
+            (Some(_), Err(_)) => excepted.insert(recording.file.clone()),
+            (Some((file, _)), Ok(())) => {
+                wrong.push(format!("{file} is excepted, and does arrive"));
+                false
+            }
+        };
+    }
+    println!("{} replayed, {} excepted", replayed.len(), excepted.len());
+    for (file, why) in EXCEPTED {
+        println!("excepted: {file}: {why}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(replayed.len() >= 100, "only {} replayed", replayed.len());
+    assert!(excepted.len() <= 10 && excepted.len() == EXCEPTED.len(), "{excepted:?}");
+}
+
+/// Replays a success; every member that the table names and the answer has must be in the message.
+async fn well(house: &House, command: &Replayed, recording: &Recording) -> Result<(), String> {
+    let told = house.ask(command, recording).await;
+    let message = told.map_err(|status| format!("{status:?}"))?;
+    let lost: Vec<_> = command
+        .members
+        .iter()
+        .filter(|(from, _)| pointers::has(&recording.body_as_json(), from))
+        .filter(|(_, to)| !pointers::has(&message, to))
+        .map(|(from, to)| format!("{from} does not arrive as {to}"))
+        .collect();
+    if lost.is_empty() { Ok(()) } else { Err(format!("{} in {message}", lost.join(", "))) }
+}
+
+/// Replays a refusal: by the command that it was the answer to, or else by one that reads.
+async fn refused(
+    house: &House,
+    command: Option<&'static Replayed>,
+    recording: &Recording,
+) -> Result<(), String> {
+    let Some(expected) = recording.reason() else {
+        return Err("no reason is known for it: add one".to_owned());
+    };
+    let command = command.unwrap_or_else(|| commands::any(recording));
+    let Err(status) = house.ask(command, recording).await else {
+        return if expected.is_empty() { Ok(()) } else { Err("it was taken for a success".to_owned()) };
+    };
+    let found = gitproxy::proto::Reason::of(&status).map_or("", gitproxy::proto::Reason::word);
+    if found == expected { Ok(()) } else { Err(format!("{found} and not {expected}: {status:?}")) }
+}
