@@ -7,7 +7,7 @@ use bitbucket_sim::{
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use gitproxy::bitbucket::{Account, Budgets, Client, Credential, Error, ProjectKey};
+use gitproxy::bitbucket::{Account, Budgets, Client, Credential, Error, ProjectKey, Rate};
 use gitproxy::egress::{CaSource, Egress, Settings};
 use gitproxy::ops::Tasks;
 use gitproxy::ops::secret::Source;
@@ -51,7 +51,9 @@ impl World {
             user: None,
             projects: projects.collect(),
         };
-        Client::new(account, &egress, &Budgets::default()).expect("a client")
+        // This simulator has no limiter unless a test sets one: a budget would only make its tests wait.
+        let plenty = Budgets::new(Rate { burst: 100_000, per_second: 10_000 });
+        Client::new(account, &egress, &plenty).expect("a client")
     }
 
     pub(crate) fn trouble(&self, rule: Rule) {

@@ -11,7 +11,7 @@ use gitproxy::proto::{Fault, Reason};
 use crate::adapter::{World, web};
 
 fn branch(name: &str) -> pb::CreateBranchRequest {
-    pb::CreateBranchRequest { repo: web(), name: name.into(), start_point: "master".into() }
+    pb::CreateBranchRequest { repo: web(), name: name.into(), start_point: "x".into() }
 }
 
 fn edit(path: &str, content: &str) -> pb::EditFileRequest {
@@ -136,9 +136,10 @@ async fn a_key_does_not_claim_what_is_not_its_own() {
     let world = ahead(Version::V9_4).await;
     let client = world.client();
     all_four(&client).await.into_iter().for_each(|done| done.expect("done"));
-    world.sim.add_commits("SHOP", "web", &[Seed::new("On").file("new.txt", "on")]).await.expect("a commit");
+    let seeds = [Seed::new("On").file("new.txt", "on"), Seed::new("On").on("x").file("x.txt", "on")];
+    world.sim.add_commits("SHOP", "web", &seeds).await.expect("commits");
     let client = world.client().during(Call { key_made: first_made(), key: Some(8), ..Call::default() });
-    assert_eq!(reason(client.create_branch(branch("y")).await), Reason::BranchExists, "master has moved");
+    assert_eq!(reason(client.create_branch(branch("y")).await), Reason::BranchExists, "x has moved");
     assert_eq!(reason(client.edit_file(edit("new.txt", "new")).await), Reason::FileExists);
     assert_eq!(reason(client.open_pr(opening("x", "master", "Other")).await), Reason::PrExists);
     let later = keyed(&world.client(), 9);
