@@ -36,6 +36,7 @@ mod users;
 mod version;
 mod watch;
 mod wire;
+mod writes;
 
 pub use account::{Account, Credential};
 pub use budget::{Budget, Budgets, Exhausted, Rate, Ticket};

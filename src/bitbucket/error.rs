@@ -325,6 +325,12 @@ impl Error {
         if let Self::Refused(refusal) = self { Some(refusal.reason) } else { None }
     }
 
+    /// A fact that a refusal names.
+    pub(super) fn fact(&self, name: &str) -> Option<&str> {
+        let Self::Refused(refusal) = self else { return None };
+        refusal.facts.iter().find(|(of, _)| *of == name).map(|(_, value)| value.as_str())
+    }
+
     /// Says more precisely what a refusal means: only the command knows what it asked.
     #[must_use]
     pub(super) fn means(mut self, vague: Reason, precise: Reason) -> Self {

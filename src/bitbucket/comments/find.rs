@@ -37,7 +37,6 @@ impl Client {
     ///
     /// # Errors
     /// Bitbucket's refusals; a pull request or parent that does not exist is one.
-    #[expect(dead_code, reason = "the read-back of a new comment asks so")]
     pub(in crate::bitbucket) async fn equal_comment(
         &self,
         repo: &RepoId,

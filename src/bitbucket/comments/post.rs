@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use serde::Serialize;
 
+use crate::bitbucket::comments::find::Wanted;
+use crate::bitbucket::comments::once::Origin;
 use crate::bitbucket::comments::place::{Anchor, Place};
 use crate::bitbucket::comments::{LONGEST, path, reply, split};
 use crate::bitbucket::names::RepoId;
@@ -21,6 +23,8 @@ struct Post {
     pr_id: i64,
     text: String,
     place: Place,
+    /// The place as it was asked for.
+    anchor: Option<pb::Anchor>,
     kind: pb::CommentKind,
 }
 
@@ -65,12 +69,13 @@ impl Post {
             (parent, None) => Place::Reply { parent: number("parent_id", parent)? },
             (_, Some(_)) => return Err(Error::field("anchor", "must be unset for a reply")),
         };
-        Ok(Self { repo, pr_id, text: asked.text, place, kind })
+        Ok(Self { repo, pr_id, text: asked.text, place, anchor: asked.anchor, kind })
     }
 }
 
 impl Client {
-    /// Posts a comment: general, a reply, on a file, on a line or lines, or a task; a long text in parts, if asked.
+    /// Posts a comment, once for each key: general, a reply, on a file, on a line or lines, or a task; a long text in
+    /// parts, if asked.
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::OutsideProject`], and Bitbucket's refusals; `ANCHOR_INVALID`, `COMMENT_NOT_FOUND` for a
@@ -86,12 +91,13 @@ impl Client {
         }
         let mut texts = split::parts(&post.text, LONGEST).into_iter();
         post.text = texts.next().unwrap_or_default();
-        let first = self.post(&post).await?;
+        let (first, origin) = self.post(&post).await?;
         let parts = self.post_rest(&post, first.id, texts.collect()).await?;
-        Ok(pb::PostCommentResponse { comment: Some(first), parts, ..Default::default() })
+        let existing = origin == Origin::Earlier;
+        Ok(pb::PostCommentResponse { comment: Some(first), parts, existing })
     }
 
-    /// Posts the further parts of a text. Each is a write of its own, and none is repeated.
+    /// Posts the further parts of a text. Each is a write of its own.
     async fn post_rest(
         &self,
         first: &Post,
@@ -103,9 +109,9 @@ impl Client {
         for text in texts {
             let place = Place::Reply { parent: comment };
             let kind = pb::CommentKind::Unspecified;
-            let part = Post { repo: first.repo.clone(), pr_id: first.pr_id, text, place, kind };
+            let part = Post { repo: first.repo.clone(), pr_id: first.pr_id, text, place, anchor: None, kind };
             match self.post(&part).await {
-                Ok(posted) => parts.push(posted),
+                Ok((posted, _)) => parts.push(posted),
                 Err(source) => {
                     let posted = parts.len() + 1;
                     return Err(Error::InPart { posted, of, comment, source: Box::new(source) });
@@ -115,13 +121,16 @@ impl Client {
         Ok(parts)
     }
 
-    async fn post(&self, post: &Post) -> Result<pb::Comment, Error> {
-        let posted = self.send(request(post)).await.map_err(|error| not_posted(error, &post.place))?;
-        let mut comment = reply(&posted)?;
-        if let Place::Reply { parent } = post.place {
+    async fn post(&self, post: &Post) -> Result<(pb::Comment, Origin), Error> {
+        let parent = if let Place::Reply { parent } = post.place { parent } else { 0 };
+        let wanted = Wanted { author: "", text: &post.text, parent, anchor: post.anchor.as_ref() };
+        let attempt = || async { reply(&self.send(request(post)).await?) };
+        let posted = self.post_once((&post.repo, post.pr_id), &wanted, attempt).await;
+        let (mut comment, origin) = posted.map_err(|error| not_posted(error, &post.place))?;
+        if parent != 0 {
             comment.parent_id = parent;
         }
-        Ok(comment)
+        Ok((comment, origin))
     }
 }
 
