@@ -100,13 +100,19 @@ impl Client {
     }
 }
 
+/// Whatever the exception of an overlap is called.
+fn named_badly(error: Error) -> Error {
+    let vague = error.reason().unwrap_or(Reason::StateRefused);
+    error.means(vague, Reason::BranchNameInvalid)
+}
+
 fn not_created(error: Error, name: &BranchName) -> Error {
     // A 409 is a name that overlaps with another, such as `a` with `a/b` (FACTS 3); an archived repository has an
     // exception of its own.
     let overlaps = matches!(&error, Error::Refused(refusal)
         if refusal.status == StatusCode::CONFLICT && !refusal.exception.ends_with("StateException")
             && refusal.exception != "IntegrityException");
-    let error = if overlaps { error.means(Reason::StateRefused, Reason::BranchNameInvalid) } else { error };
+    let error = if overlaps { named_badly(error) } else { error };
     error.with(Reason::BranchExists, "branch", name.short())
 }
 

@@ -54,7 +54,7 @@ pub(super) const DONE: &[(&str, &str, &str)] = &[
         r#"{"repo": {"project": "SHOP", "slug": "web"}, "id": 1, "description": "Why", "add_reviewers": ["bob"]}"#,
         "pull_request",
     ),
-    ("PullRequests/CheckMerge", r#"{"repo": {"project": "SHOP", "slug": "web"}, "id": 1}"#, "can_merge"),
+    ("PullRequests/CheckMerge", r#"{"repo": {"project": "SHOP", "slug": "web"}, "id": 2}"#, "can_merge"),
     ("PullRequests/MergePR", r#"{"repo": {"project": "SHOP", "slug": "web"}, "id": 2}"#, "pull_request"),
     ("PullRequests/DeclinePR", r#"{"repo": {"project": "SHOP", "slug": "web"}, "id": 3}"#, "pull_request"),
     ("PullRequests/ReopenPR", r#"{"repo": {"project": "SHOP", "slug": "web"}, "id": 3}"#, "pull_request"),

@@ -81,7 +81,7 @@ pub(super) const AUXILIARY: &[(fn(&str, &str) -> bool, &str)] = &[
         |_, path| below(path, "/commits/").is_some_and(|id| !id.contains('/')) && path.contains("/repos/"),
         r#"{"id":"0123456789012345678901234567890123456789"}"#,
     ),
-    (|_, path| path.contains("/users/"), r#"{"name":"alice","slug":"alice"}"#),
+    (|_, path| path.ends_with("/users"), r#"{"isLastPage":true,"values":[{"name":"alice","slug":"alice"}]}"#),
     (|_, path| path.ends_with("/repos/web"), r#"{"id":1,"slug":"web","project":{"key":"SHOP"}}"#),
 ];
 
@@ -425,7 +425,7 @@ pub(super) const COMMANDS: &[Replayed] = &[
         r#"{"repo": {"project": "SHOP", "slug": "web"}, "commit_id": "0123456789012345678901234567890123456789", "key": "k"}"#,
         "GET",
         |path| of_commit(path, "builds"),
-        []
+        ["/url" => "/url"]
     ),
     replayed!(
         "Builds/PublishReport",

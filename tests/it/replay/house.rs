@@ -21,6 +21,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tonic::Status;
+use tonic_types::StatusExt as _;
 use tower::ServiceExt as _;
 
 use super::commands::{AUXILIARY, Replayed};
@@ -111,7 +112,7 @@ impl House {
         if let Some(status) =
             Status::from_header_map(response.headers()).filter(|status| status.code() != tonic::Code::Ok)
         {
-            return Err(status);
+            return address(&status).ok_or(status);
         }
         let whole = response.into_body().collect().await?;
         let status = whole.trailers().and_then(Status::from_header_map);
@@ -126,6 +127,13 @@ impl House {
         told.serialize_with_options(&mut serde_json::Serializer::new(&mut json), &options).expect("JSON");
         Ok(serde_json::from_slice(&json).expect("JSON"))
     }
+}
+
+/// Where the log of a build is: the one command whose answer is a refusal.
+fn address(status: &Status) -> Option<Value> {
+    let details = status.get_error_details();
+    let url = details.error_info().and_then(|info| info.metadata.get("url"))?;
+    Some(serde_json::json!({"url": url}))
 }
 
 async fn answer(
