@@ -226,12 +226,9 @@ fn is_final(outcome: &Outcome) -> bool {
 /// Whether the failure shows that the server has not done the write.
 fn proves_nothing_done(outcome: &Outcome) -> bool {
     let Err(fault) = outcome else { return false };
-    match fault.code() {
-        Code::ResourceExhausted => true,
-        // A server that fails may have failed late; a connection that could not be made carried nothing.
-        Code::Unavailable => !matches!(fault.reason(), Reason::EgressCut | Reason::BitbucketUnavailable),
-        _ => false,
-    }
+    // A server that fails may have failed late; a connection that could not be made carried nothing.
+    let late = matches!(fault.reason(), Reason::EgressCut | Reason::BitbucketUnavailable);
+    fault.code() == Code::ResourceExhausted || (fault.code() == Code::Unavailable && !late)
 }
 
 /// What an answer takes, about, in bytes.

@@ -25,8 +25,10 @@ use crate::adapter::World;
 
 /// So many of each of the four.
 const EACH: usize = 250;
-/// Branches that pull requests come from, and as many that they go to: 256 pairs.
-const SIDE: usize = 16;
+/// Repositories for pull requests, and in each as many branches that they come from and that they go to: 252 pairs. The
+/// simulator looks at every open one of a repository whenever one is read, so that many in one would take long.
+const REPOS: usize = 28;
+const SIDE: usize = 3;
 
 struct NoHeld;
 
@@ -92,14 +94,23 @@ fn all_are<K: Display>(tally: &BTreeMap<K, usize>, kinds: usize, each: usize) {
 
 async fn scene() -> World {
     let world = World::new(Version::V9_4).await;
-    let mut seeds = vec![Seed::new("Talk").on("talk").file("talk.txt", "x")];
+    let seeds = [Seed::new("Start").file("a.txt", "a"), Seed::new("Talk").on("talk").file("talk.txt", "x")];
+    world.sim.add_repo("SHOP", "talk", &seeds).await.expect("a repository");
+    let talk = pb::OpenPrRequest { repo: repo("talk"), ..opening("talk", "master", "Talk") };
+    world.client().open_pr(talk).await.expect("a pull request");
+    let mut seeds = vec![Seed::new("Start").file("a.txt", "a")];
     for number in 0..SIDE {
         seeds.push(Seed::new("Target").on(&format!("to-{number}")).file("to.txt", number.to_string()));
         seeds.push(Seed::new("Source").on(&format!("from-{number}")).file("from.txt", number.to_string()));
     }
-    world.sim.add_commits("SHOP", "web", &seeds).await.expect("branches");
-    world.client().open_pr(opening("talk", "master", "Talk")).await.expect("a pull request");
+    for number in 0..REPOS {
+        world.sim.add_repo("SHOP", &format!("pulls-{number}"), &seeds).await.expect("a repository");
+    }
     world
+}
+
+fn repo(slug: &str) -> Option<pb::RepoRef> {
+    Some(pb::RepoRef { project: "SHOP".into(), slug: slug.into() })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,9 +120,11 @@ async fn a_thousand_writes_with_lost_answers_leave_no_duplicate_at_two_agents() 
     for method in ["POST", "PUT"] {
         world.trouble(Rule::new(Trouble::DropAnswer).method(method).every(2));
     }
+    let start = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
     let branches = async {
         for number in 0..EACH {
-            let start_point = "to-0".to_owned();
+            // Edits move master meanwhile.
+            let start_point = start.clone();
             let asked = pb::CreateBranchRequest { start_point, ..branch(&format!("new-{number}")) };
             let call =
                 async |at: usize, request| RefsClient::new(agents[at].clone()).create_branch(request).await;
@@ -128,8 +141,10 @@ async fn a_thousand_writes_with_lost_answers_leave_no_duplicate_at_two_agents() 
     };
     let openings = async {
         for number in 0..EACH {
-            let (from, to) = (format!("from-{}", number / SIDE), format!("to-{}", number % SIDE));
-            let asked = opening(&from, &to, "Bump");
+            let (in_repo, pair) = (number % REPOS, number / REPOS);
+            let (from, to) = (format!("from-{}", pair / SIDE), format!("to-{}", pair % SIDE));
+            let repo = repo(&format!("pulls-{in_repo}"));
+            let asked = pb::OpenPrRequest { repo, ..opening(&from, &to, "Bump") };
             let call =
                 async |at: usize, request| PullRequestsClient::new(agents[at].clone()).open_pr(request).await;
             insist(asked, call).await;
@@ -138,7 +153,8 @@ async fn a_thousand_writes_with_lost_answers_leave_no_duplicate_at_two_agents() 
     let comments = async {
         for number in 0..EACH {
             // Each text twice, under two keys.
-            let asked = comment(1, &format!("Look at {}", number / 2));
+            let text = format!("Look at {}", number / 2);
+            let asked = pb::PostCommentRequest { repo: repo("talk"), ..comment(1, &text) };
             let call = async |at: usize, request| {
                 CommentsClient::new(agents[at].clone()).post_comment(request).await
             };
@@ -148,7 +164,8 @@ async fn a_thousand_writes_with_lost_answers_leave_no_duplicate_at_two_agents() 
     tokio::join!(branches, edits, openings, comments);
     all_are(&tally(&world, WriteKind::CreateBranch, |write| write.fact("branch").to_owned()), EACH, 1);
     all_are(&tally(&world, WriteKind::EditFile, |write| write.fact("path").to_owned()), EACH, 1);
-    let pair = |write: &bitbucket_sim::Write| format!("{} {}", write.fact("from"), write.fact("to"));
+    let pair =
+        |write: &bitbucket_sim::Write| format!("{} {} {}", write.repo, write.fact("from"), write.fact("to"));
     all_are(&tally(&world, WriteKind::OpenPullRequest, pair), EACH + 1, 1);
     all_are(&tally(&world, WriteKind::Comment, |write| write.fact("text").to_owned()), EACH / 2, 2);
 }
