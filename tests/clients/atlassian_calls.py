@@ -144,6 +144,9 @@ def comments(b, number):
     check("add_pull_request_blocker_comment", task["severity"] == "BLOCKER", task)
     tasks = b.search_pull_request_blocker_comment("SHOP", "web", number)["values"]
     check("search_pull_request_blocker_comment", [t["id"] for t in tasks] == [task["id"]], tasks)
+    tasks_url = f"rest/api/1.0/projects/SHOP/repos/web/pull-requests/{number}/blocker-comments/{task['id']}"
+    done = b.put(tasks_url, data={"state": "RESOLVED", "version": task["version"]})
+    check("resolve a task", done["state"] == "RESOLVED", done)
     told = [a.get("comment", {}).get("text") for a in b.get_pull_requests_activities("SHOP", "web", number)]
     check("get_pull_requests_activities", "Look here" in told, told)
 

@@ -26,6 +26,7 @@ mod probe;
 mod processes;
 mod replay;
 mod surface;
+mod third_party;
 mod tools;
 mod tree;
 mod tunnel;
