@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use gitproxy::bitbucket::{Account, Client, Credential, ProjectKey};
+use gitproxy::bitbucket::{Account, Budgets, Client, Credential, ProjectKey, Rate};
 use gitproxy::egress::{Egress, Settings};
 use gitproxy::ops::Tasks;
 use gitproxy::ops::secret::Source;
@@ -78,7 +78,8 @@ impl House {
             projects: ["SHOP"].iter().map(|key| ProjectKey::parse(key).expect("a key")).collect(),
         };
         let egress = Egress::new(&Settings::default(), &tasks).expect("trust");
-        let client = Client::new(account, &egress).expect("a client");
+        let budgets = Budgets::new(Rate { burst: 100_000, per_second: 100_000 });
+        let client = Client::new(account, &egress, &budgets).expect("a client");
         let core = Core::new(Connections::new([backend::connection(client)], Arc::new(None)));
         let pool = DescriptorPool::decode(DESCRIPTOR_SET).expect("descriptors");
         Self { core: Arc::new(core), playing, pool, _tasks: tasks }
