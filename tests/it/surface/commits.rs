@@ -98,7 +98,8 @@ async fn a_list_of_commits_keeps_to_its_ends_and_its_path() {
 async fn a_commit_is_read_by_branch_tag_and_id() {
     for version in BOTH {
         let (world, client) = history(version).await;
-        world.sim.add_tag("SHOP", "web", "v1.0", "master~1", Some("One")).await.expect("a tag");
+        let parent = got(&client, "master").await.parent_ids.remove(0);
+        world.sim.add_tag("SHOP", "web", "v1.0", &parent, Some("One")).await.expect("a tag");
         let fifth = got(&client, "feature/x").await;
         assert_eq!((fifth.message.trim_end(), fifth.id.len()), ("Fifth", 40), "{version:?}");
         for name in ["refs/heads/feature/x", &fifth.id, &fifth.id[..11], &fifth.id.to_uppercase()] {
@@ -190,7 +191,8 @@ async fn a_diff_of_a_commit_is_against_its_parent_and_of_two_from_base_to_head()
         files.sort_unstable();
         let expected = [("c.txt", "", false), ("lib/moved.txt", "lib/b.txt", false), ("pic", "pic", true)];
         assert_eq!(files, expected, "{version:?}");
-        let one = diffed(&client, pb::GetDiffRequest { path: "c.txt".into(), ..of("feature/x~1") }).await;
+        let parent = got(&client, "feature/x").await.parent_ids.remove(0);
+        let one = diffed(&client, pb::GetDiffRequest { path: "c.txt".into(), ..of(&parent) }).await;
         assert_eq!((one.files.len(), one.files[0].path.as_str()), (1, "c.txt"), "{version:?}");
     }
 }

@@ -103,6 +103,7 @@ async fn a_directory_tells_files_directories_and_submodules_apart() {
         let module = found.entries.iter().find(|entry| entry.path == "top/module").expect("there");
         assert_eq!(module.content_id, elsewhere, "{version:?}");
         let root = client.list_directory(directory("")).await.expect("a page");
+        assert_eq!(root.commit_id, "", "{version:?}: a name is no commit");
         assert!(root.entries.iter().any(|entry| entry.path == "top"), "{version:?}");
     }
 }
