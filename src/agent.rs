@@ -121,7 +121,8 @@ impl Agent {
         let (identities, expiries) = (ways.identities.clone(), ways.gateway.expiries().clone());
         let watch = expiry::Watch { clients: local.clone(), identities, expiries };
         tasks.spawn(watch.run(tasks.clone()));
-        let core = Arc::new(hooks(Core::new(connections(local, &config, &ways, &budgets))));
+        let core = Core::new(connections(local, &config, &ways, &budgets)).with_tasks(tasks);
+        let core = Arc::new(hooks(core));
         let (state, seen) = watch::channel(State::Dialing);
         let mut agent = Self { instance, state: seen, debug_addr: None, debug_token: None };
         let doctor = doctor::remote(config.clone(), budgets.clone(), tasks.clone());

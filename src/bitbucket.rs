@@ -36,14 +36,10 @@ mod users;
 mod version;
 mod watch;
 mod wire;
+mod writes;
 
 pub use account::{Account, Credential};
 pub use budget::{Budget, Budgets, Exhausted, Rate, Ticket};
 pub use client::Client;
 pub use error::{Cause, Doubt, Error, Limiter, Recovery, Refusal, Stranger};
 pub use names::{BranchName, CommitId, Problem, ProjectKey, Projects, RepoId, RepoPath, RepoSlug, Revision};
-
-// PENDING: every use of it is a command that is not built yet.
-fn pending<Q, A>(_: Q) -> Result<A, Error> {
-    Err(Error::RouteMissing)
-}

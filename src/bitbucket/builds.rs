@@ -116,6 +116,13 @@ const PAGES: usize = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bitbucket::names::ProjectKey;
+
+    pub(super) fn web() -> RepoId {
+        let projects = [ProjectKey::parse("SHOP").expect("a key")].into_iter().collect();
+        let named = pb::RepoRef { project: "SHOP".into(), slug: "web".into() };
+        RepoId::parse("repo", Some(&named), &projects).expect("inside")
+    }
 
     fn build(state: pb::BuildState) -> pb::Build {
         pb::Build { state: state.into(), ..Default::default() }

@@ -28,6 +28,7 @@ use crate::bitbucket::reply::{self, Asked, Kind, Reply};
 use crate::bitbucket::request::Anonymous;
 use crate::bitbucket::transport::{Body, Lost, Transport};
 use crate::bitbucket::version::Seen;
+use crate::bitbucket::writes::Writes;
 use crate::bitbucket::{Error, transport};
 use crate::egress::{Connector, Egress};
 use crate::ops::{Call, Echo};
@@ -58,6 +59,7 @@ struct Inner {
     expiry: Expiry,
     turnstile: Turnstile,
     seen: Seen,
+    writes: Writes,
     /// Shared with the other connections of the same user.
     budget: Arc<Budget>,
 }
@@ -103,6 +105,7 @@ impl Client {
             expiry,
             turnstile,
             seen: Seen::default(),
+            writes: Writes::default(),
             budget,
         };
         Ok(Self { inner: Arc::new(inner), call: Call::default() })
@@ -112,11 +115,6 @@ impl Client {
     #[must_use]
     pub fn during(&self, call: Call) -> Self {
         Self { inner: Arc::clone(&self.inner), call }
-    }
-
-    /// What it works for.
-    pub(super) fn call(&self) -> Call {
-        self.call
     }
 
     /// Reads a repository's name and checks that its project is one of the connection's.
@@ -162,6 +160,11 @@ impl Client {
     /// Which version answered last.
     pub(super) fn seen(&self) -> &Seen {
         &self.inner.seen
+    }
+
+    /// What it knows for its writes.
+    pub(super) fn writes(&self) -> &Writes {
+        &self.inner.writes
     }
 
     /// What lets one probe in after the other.

@@ -2,9 +2,14 @@
 
 mod activities;
 mod change;
+mod delete;
 mod find;
 mod list;
+mod once;
+mod place;
 mod post;
+mod resolve;
+mod split;
 mod wire;
 
 use bytes::Bytes;
@@ -16,8 +21,6 @@ use crate::bitbucket::request::{Draft, Path, Permission};
 use crate::bitbucket::{Client, Error};
 use crate::proto::scm::v1 as pb;
 
-#[expect(unused_imports, reason = "the read-back of a new comment asks so")]
-pub(super) use find::Wanted;
 pub(super) use wire::{Wire, WireAnchor};
 
 /// The comments of a pull request.

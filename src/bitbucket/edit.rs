@@ -1,7 +1,10 @@
 //! One file written and committed: EditFile.
 
+mod back;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderValue, Method, Request};
+use tokio::time::Instant;
 
 use crate::bitbucket::commits;
 use crate::bitbucket::names::{BranchName, CommitId, RepoId, RepoPath};
@@ -107,19 +110,37 @@ impl Edit {
 }
 
 impl Client {
-    /// Writes one file and commits it; content that is already there is a success.
+    /// Writes one file and commits it; content that is already there is a success. With a key, that is so too where the file
+    /// has moved on since `source_commit_id`, or exists although none was named; and after a lost answer.
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::OutsideProject`], and Bitbucket's refusals; `FILE_EXISTS`, `FILE_OUT_OF_DATE`,
     /// `EDIT_REFUSED`, `TOKEN_HAS_NO_USER`.
     pub async fn edit_file(&self, asked: pb::EditFileRequest) -> Result<pb::EditFileResponse, Error> {
         let edit = Edit::parse(self, asked)?;
-        match self.send(request(&edit, &boundary())).await {
-            Ok(done) => Ok(pb::EditFileResponse { commit: Some(reply(&done)?), unchanged: false }),
-            Err(error) if is_unchanged(&error) => Ok(pb::EditFileResponse { commit: None, unchanged: true }),
-            Err(error) => Err(not_edited(error)),
+        let since = self.since(Instant::now());
+        let attempt = || async {
+            match self.send(request(&edit, &boundary())).await {
+                Ok(done) => Ok(pb::EditFileResponse { commit: Some(reply(&done)?), unchanged: false }),
+                Err(error) if is_unchanged(&error) => {
+                    Ok(pb::EditFileResponse { commit: None, unchanged: true })
+                }
+                Err(error) => Err(error),
+            }
+        };
+        let look = || self.edited(&edit, since);
+        match self.once_only(attempt, look).await {
+            // With a key, it may be an earlier attempt that has written the file.
+            Err(error) if self.call().key.is_some() && is_moved(&error) => {
+                look().await?.ok_or_else(|| not_edited(error))
+            }
+            done => done.map_err(not_edited),
         }
     }
+}
+
+fn is_moved(error: &Error) -> bool {
+    matches!(error.reason(), Some(Reason::FileExists | Reason::FileOutOfDate))
 }
 
 fn is_unchanged(error: &Error) -> bool {

@@ -153,6 +153,30 @@ pub enum Error {
         /// The first version that has it.
         needs: Version,
     },
+    /// Some parts of a long comment are posted, and a further one failed.
+    #[error("{posted} of {of} parts are posted; the next failed")]
+    InPart {
+        /// How many are posted.
+        posted: usize,
+        /// How many there are.
+        of: usize,
+        /// The first part, as a comment's number.
+        comment: i64,
+        /// Why the next one is not, or may not be.
+        source: Box<Error>,
+    },
+    /// The commit has no build of this key.
+    #[error("the commit has no build `{key}`")]
+    NoBuild {
+        /// The key.
+        key: String,
+    },
+    /// Bitbucket stores no logs of builds.
+    #[error("Bitbucket stores no logs of builds")]
+    NoLogs {
+        /// The CI system's page of the build.
+        url: String,
+    },
     /// This Bitbucket has no such REST resource.
     #[error("this Bitbucket does not have the REST resource")]
     RouteMissing,
@@ -299,6 +323,12 @@ impl Error {
     /// What Bitbucket refused with, when that is what happened.
     pub(super) fn reason(&self) -> Option<Reason> {
         if let Self::Refused(refusal) = self { Some(refusal.reason) } else { None }
+    }
+
+    /// A fact that a refusal names.
+    pub(super) fn fact(&self, name: &str) -> Option<&str> {
+        let Self::Refused(refusal) = self else { return None };
+        refusal.facts.iter().find(|(of, _)| *of == name).map(|(_, value)| value.as_str())
     }
 
     /// Says more precisely what a refusal means: only the command knows what it asked.

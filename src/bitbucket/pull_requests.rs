@@ -15,6 +15,7 @@ mod changes;
 mod close;
 mod merge;
 mod open;
+mod opened;
 mod review;
 mod reviewers;
 mod revise;

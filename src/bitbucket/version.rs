@@ -30,6 +30,8 @@ pub struct Version {
 pub(super) enum Feature {
     /// Builds that belong to a repository.
     RepositoryBuilds,
+    /// One build of a repository, by its key.
+    OneBuild,
     /// Builds that were cancelled or are in no known state.
     CancelledBuilds,
     /// Threads of comments that are resolved; older ones ignore it.
@@ -47,6 +49,7 @@ impl Feature {
     fn since(self) -> (Version, &'static str) {
         match self {
             Self::RepositoryBuilds => (Version::new(7, 4), "builds of a repository"),
+            Self::OneBuild => (Version::new(7, 14), "reading a build by its key"),
             Self::CancelledBuilds => (Version::new(8, 0), "cancelled builds"),
             Self::ResolvedThreads => (Version::new(8, 9), "resolving a thread of comments"),
             Self::AutoMerge => (Version::new(8, 15), "auto-merge"),

@@ -68,7 +68,7 @@ impl Client {
 
     /// This client, behind whoever waits for an answer.
     fn watching(&self) -> Self {
-        self.during(Call { urgency: Urgency::Watch, ..self.call() })
+        self.during(Call { urgency: Urgency::Watch, ..*self.call() })
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Call {
     pub urgency: Urgency,
     /// When the caller made its idempotency key, as the key says, by the caller's clock; `None` without a key.
     pub key_made: Option<SystemTime>,
+    /// The 128 bits of that key, to tell the writes of one key from those of another. They are no secret.
+    pub key: Option<u128>,
 }
 
 /// Which work goes first where there is not room for all of it.

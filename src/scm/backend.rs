@@ -26,6 +26,7 @@ pub fn connection(client: Client) -> Connection {
     Connection {
         name: client.connection().to_owned(),
         url: client.base().to_owned(),
+        user: None,
         projects: client.projects().iter().map(ProjectKey::as_str).collect(),
         backend: Arc::new(client),
     }

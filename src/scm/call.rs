@@ -5,22 +5,25 @@
 
 use std::sync::Arc;
 
+use prost::Message;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::audit::{Audit, Log};
 use super::connections::{Connection, Connections};
 use super::describe::Describe;
-use super::idempotency::Key;
+use super::idempotency::{Journal, Key};
 use super::pause::Pause;
 use super::policy::{AllowAll, Policy};
 use super::{Reply, Scm};
+use crate::ops::Tasks;
 use crate::proto::Fault;
 
 use entry::Entry;
 pub use stream::Messages;
 
 mod entry;
+mod keyed;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -31,12 +34,27 @@ pub struct Core {
     pause: Pause,
     policy: Arc<dyn Policy>,
     audit: Arc<dyn Audit>,
+    journal: Arc<Journal>,
+    tasks: Tasks,
 }
 
 impl Core {
     /// Makes a core that allows everything, audits into the log and is not paused.
     pub fn new(connections: Connections) -> Self {
-        Self { connections, pause: Pause::default(), policy: Arc::new(AllowAll), audit: Arc::new(Log) }
+        Self {
+            connections,
+            pause: Pause::default(),
+            policy: Arc::new(AllowAll),
+            audit: Arc::new(Log),
+            journal: Arc::default(),
+            tasks: Tasks::new(),
+        }
+    }
+
+    /// Runs writes that have a key among `tasks`, whose drain waits for them.
+    #[must_use]
+    pub fn with_tasks(self, tasks: &Tasks) -> Self {
+        Self { tasks: tasks.group(), ..self }
     }
 
     /// Asks `policy` about every command.
@@ -99,18 +117,21 @@ impl Core {
 /// The status of whatever step refused it, see the module, or of what the backend met.
 pub async fn call<Q, A, F>(core: &Core, request: Request<Q>, act: F) -> Result<Response<A>, Status>
 where
-    Q: Describe,
-    F: for<'a> FnOnce(&'a dyn Scm, Q) -> Reply<'a, A> + Send,
+    Q: Describe + Message,
+    A: Message + Default + 'static,
+    F: for<'a> FnOnce(&'a dyn Scm, Q) -> Reply<'a, A> + Send + 'static,
 {
     let mut entry = core.enter(&request);
-    let outcome = match core.connect(&mut entry, &request) {
-        Ok(connection) => {
-            let backend = connection.backend.during(entry.call(request.extensions()));
-            act(&*backend, request.into_inner()).await
-        }
-        Err(fault) => Err(fault),
+    let connection = match core.connect(&mut entry, &request) {
+        Ok(connection) => connection,
+        Err(fault) => return entry.close(Err(fault)),
     };
-    entry.close(outcome)
+    let call = entry.call(request.extensions());
+    let (backend, request) = (connection.backend.during(call), request.into_inner());
+    match entry.command.idempotency_key {
+        Some(key) => keyed::once(core, (entry, key), &connection, (call, backend), request, act).await,
+        None => entry.close(act(&*backend, request).await),
+    }
 }
 
 /// Does a command that answers with a stream; audit hears the end when the stream ends.

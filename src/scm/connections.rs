@@ -7,7 +7,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Request};
 
 use super::Scm;
-use super::held::{HeldSecret, Settings};
+use super::held::{Credential, HeldSecret, Settings};
 use super::projects::Projects;
 use crate::proto::{Fault, Reason};
 
@@ -18,6 +18,9 @@ pub struct Connection {
     pub name: String,
     /// The base URL, without credentials.
     pub url: String,
+    /// The user whom a connection that came with a call names. Two such connections may share a name, one after the other:
+    /// they are told apart by URL and user, but not by the token, which is renewed under the same write.
+    pub user: Option<String>,
     /// What it may touch.
     pub projects: Projects,
     /// What does its commands.
@@ -85,8 +88,12 @@ impl Connections {
         }
         let settings = held.settings()?;
         let backend = self.held.backend(&settings)?;
-        let Settings { name, base, projects, .. } = settings;
-        Ok(Arc::new(Connection { name, url: base.into(), projects, backend }))
+        let Settings { name, base, credential, user, projects } = settings;
+        let login = match credential {
+            Credential::Bearer(_) => None,
+            Credential::Basic { user, .. } => Some(user),
+        };
+        Ok(Arc::new(Connection { name, url: base.into(), user: user.or(login), projects, backend }))
     }
 
     fn only(&self) -> Result<Arc<Connection>, Fault> {

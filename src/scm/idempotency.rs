@@ -1,7 +1,11 @@
 //! The caller's key against doing a write twice.
 //!
-//! The key is checked here and carried in the [`Command`](super::Command). This is the place, after audit and before the
-//! backend, where a journal answers a repeated key from what it remembers; without one, a key changes nothing else.
+//! The key is checked here and carried in the [`Command`](super::Command). After audit and before the backend, the
+//! [`Journal`] answers a repeated key from what it remembers, and lets a twin wait for the call that is at it. It lives in
+//! this process and is bounded, so it saves work and orders twins, but proves nothing: the proof that a write has happened
+//! is the server's, and the backend asks for it.
+
+mod journal;
 
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +14,8 @@ use tonic::metadata::MetadataMap;
 use uuid::{Uuid, Variant};
 
 use crate::proto::{Effect, Fault, Reason};
+
+pub(super) use journal::{Entered, Journal, Outcome, Print, Slot, Turn};
 
 /// A caller's key: a UUIDv7, unique for one intended write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +43,11 @@ impl Key {
         SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds as u64)
     }
 
+    /// Its 128 bits.
+    pub fn number(&self) -> u128 {
+        self.0.as_u128()
+    }
+
     /// Reads the hyphenated form; `None` for anything else, also for another version of UUID.
     pub fn parse(text: &str) -> Option<Self> {
         // `Uuid` would take braces, `urn:uuid:` and bare digits too; one spelling keeps keys comparable as text.
@@ -49,6 +60,13 @@ impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// What is said of a write that was cut before its end.
+pub(super) fn uncertain() -> Fault {
+    let message =
+        "the write may have happened: it was cut before its end; repeat it with the same `idempotency-key`";
+    Fault::new(Code::Unknown, Reason::WriteUncertain, message)
 }
 
 fn invalid() -> Fault {

@@ -65,6 +65,7 @@ pub(super) fn connection(name: &str, recorder: &Recorder) -> Connection {
     Connection {
         name: name.to_owned(),
         url: format!("https://{name}.example/"),
+        user: None,
         projects: ["SHOP"].into_iter().collect(),
         backend: Arc::new(recorder.clone()),
     }

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bitbucket::branches::Wire;
 use crate::bitbucket::names::{BranchName, RepoId, Revision};
+use crate::bitbucket::page::Page;
 use crate::bitbucket::reply::Reply;
 use crate::bitbucket::request::{Draft, Path, Permission};
+use crate::bitbucket::wire::text;
 use crate::bitbucket::{Client, Error};
 use crate::proto::Reason;
 use crate::proto::scm::v1 as pb;
@@ -23,6 +25,18 @@ fn create_reply(reply: &Reply) -> Result<pb::Branch, Error> {
     reply.json::<Wire>().map(Into::into)
 }
 
+/// `GET /rest/api/latest/projects/{p}/repos/{r}/commits?until=…&limit=1`: how a name is resolved (FACTS 3).
+fn head_request(repo: &RepoId, revision: &str) -> Request<Bytes> {
+    let draft = Draft::get(Path::repo(repo).segment("commits"), Permission::RepoRead);
+    draft.query("until", revision).page(0, 1).empty()
+}
+
+#[derive(Debug, Deserialize)]
+struct Head {
+    #[serde(default, deserialize_with = "text")]
+    id: String,
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Create<'a> {
@@ -31,7 +45,7 @@ struct Create<'a> {
 }
 
 impl Client {
-    /// Creates a branch.
+    /// Creates a branch. With a key, one that is at the very commit asked for is a success; so it is after a lost answer.
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::BranchName`], [`Error::OutsideProject`], and Bitbucket's refusals; `BRANCH_EXISTS` with
@@ -47,9 +61,42 @@ impl Client {
         }
         let start = Revision::parse(&asked.start_point).map_err(|why| Error::field("start_point", why))?;
         let start = start.ok_or_else(|| Error::field("start_point", "is missing"))?;
-        let made = self.send(create_request(&repo, &name, &start)).await;
-        let branch = create_reply(&made.map_err(|error| not_created(error, &name))?)?;
+        let attempt = || async { create_reply(&self.send(create_request(&repo, &name, &start)).await?) };
+        let look = || self.branch_from(&repo, &name, &start);
+        let mut made = self.once_only(attempt, look).await;
+        // With a key, it may be an earlier attempt that has made the branch.
+        if made.as_ref().is_err_and(|error| error.reason() == Some(Reason::BranchExists))
+            && self.call().key.is_some()
+            && let Some(branch) = look().await?
+        {
+            made = Ok(branch);
+        }
+        let branch = made.map_err(|error| not_created(error, &name))?;
         Ok(pb::CreateBranchResponse { branch: Some(branch) })
+    }
+
+    /// The branch, where it is at the very commit that `start` names now.
+    async fn branch_from(
+        &self,
+        repo: &RepoId,
+        name: &BranchName,
+        start: &Revision,
+    ) -> Result<Option<pb::Branch>, Error> {
+        let Some(commit_id) = self.head(repo, name.full()).await? else { return Ok(None) };
+        let asked = start.as_str();
+        let same = asked.eq_ignore_ascii_case(&commit_id)
+            || self.head(repo, asked).await?.is_some_and(|commit| commit == commit_id);
+        let (id, name) = (name.full().to_owned(), name.short().to_owned());
+        Ok(same.then_some(pb::Branch { id, name, commit_id, is_default: false }))
+    }
+
+    /// The commit that a branch, tag or id names; `None` where there is none.
+    async fn head(&self, repo: &RepoId, revision: &str) -> Result<Option<String>, Error> {
+        match self.send(head_request(repo, revision)).await {
+            Ok(reply) => Ok(Page::<Head>::read(&reply, 0)?.values.into_iter().next().map(|head| head.id)),
+            Err(error) if error.reason() == Some(Reason::RefNotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

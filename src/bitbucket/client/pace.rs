@@ -14,9 +14,14 @@ use crate::bitbucket::budget::{Exhausted, Place, Ticket};
 use crate::bitbucket::error::Limiter;
 use crate::bitbucket::reply::{self, Asked, Reply};
 use crate::bitbucket::request::Anonymous;
-use crate::ops::Urgency;
+use crate::ops::{Call, Urgency};
 
 impl Client {
+    /// What it works for.
+    pub(in crate::bitbucket) fn call(&self) -> &Call {
+        &self.call
+    }
+
     /// Until when a request may wait for its turn. A watch waits for as long as its caller does.
     pub(super) fn patience(&self) -> Option<Instant> {
         self.call.deadline.or(match self.call.urgency {

@@ -37,7 +37,6 @@ impl Client {
     ///
     /// # Errors
     /// Bitbucket's refusals; a pull request or parent that does not exist is one.
-    #[expect(dead_code, reason = "the read-back of a new comment asks so")]
     pub(in crate::bitbucket) async fn equal_comment(
         &self,
         repo: &RepoId,
@@ -75,7 +74,7 @@ impl Client {
 }
 
 /// Bitbucket may keep line ends of one kind only, and no white space around.
-fn same_text(left: &str, right: &str) -> bool {
+pub(super) fn same_text(left: &str, right: &str) -> bool {
     let (left, right) = (left.trim(), right.trim());
     left == right || left.replace("\r\n", "\n") == right.replace("\r\n", "\n")
 }

@@ -108,7 +108,8 @@ impl From<Wire> for pb::Comment {
             updated_ms: wire.updated_date,
             parent_id: wire.parent.map(|parent| parent.id).unwrap_or_default(),
             replies,
-            resolved: wire.state == "RESOLVED" || wire.thread_resolved,
+            // A task is open until it is resolved itself, whatever its thread is.
+            resolved: wire.state == "RESOLVED" || (wire.thread_resolved && kind != pb::CommentKind::Task),
             orphaned: wire.anchor.as_ref().is_some_and(|anchor| anchor.orphaned),
             anchor: wire.anchor.map(Into::into),
         }

@@ -34,6 +34,13 @@ impl From<Error> for Fault {
             Error::TokenInvalid { connection, .. } => token(&connection),
             Error::Refused(refusal) => refused(*refusal),
             Error::TooOld { what, version, needs } => too_old(what, version, needs),
+            Error::InPart { posted, of, comment, source } => in_part(posted, of, comment, *source),
+            Error::NoBuild { key } => {
+                Self::new(Code::NotFound, Reason::BuildNotFound, NO_BUILD).with("key", key)
+            }
+            Error::NoLogs { url } => {
+                Self::new(Code::Unimplemented, Reason::CiLogsNotStored, NO_LOGS).with("url", url)
+            }
             Error::RouteMissing => {
                 Self::new(Code::FailedPrecondition, Reason::NotInThisVersion, ROUTE_MISSING)
             }
@@ -76,6 +83,20 @@ fn token(connection: &str) -> Fault {
 fn uncertain(doubt: Doubt) -> Fault {
     let message = format!("the write may have happened: {doubt}; read before you repeat it");
     Fault::new(Code::Unknown, Reason::WriteUncertain, message)
+}
+
+/// Whatever stopped it, the write happened in part: no code may invite to repeat the whole.
+fn in_part(posted: usize, of: usize, comment: i64, source: Error) -> Fault {
+    let why = Fault::from(source);
+    let message = format!(
+        "{posted} of {of} parts are posted, as comment {comment} and its replies; the next one: {}; do not repeat the \
+         call, post what is missing as replies",
+        why.message()
+    );
+    Fault::new(Code::Unknown, Reason::WriteUncertain, message)
+        .with("parts_posted", posted.to_string())
+        .with("parts", of.to_string())
+        .with("comment_id", comment.to_string())
 }
 
 fn not_bitbucket(message: &str) -> Fault {
@@ -140,6 +161,9 @@ const RESUME_TOKEN: &str =
     "the resume token was not issued by this method for this target; watch again without one";
 const CUT: &str = "Bitbucket closed the connection or stalled before its answer was whole";
 const TOO_LARGE: &str = "Bitbucket's answer is larger than gitproxy reads; ask for a smaller page";
+const NO_BUILD: &str = "no build of this key on the commit";
+const NO_LOGS: &str =
+    "Bitbucket stores no logs of builds; the CI system does, at the address in the metadata";
 const ROUTE_MISSING: &str = "this Bitbucket does not have the REST resource; an upgrade has it";
 const XSRF: &str = "Bitbucket took the request for a forgery (XSRF check failed)";
 

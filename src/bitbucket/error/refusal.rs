@@ -209,6 +209,8 @@ fn by_name(name: &str) -> Option<Reason> {
         "NoSuchPathException" => Reason::PathNotFound,
         "NoSuchPullRequestException" => Reason::PrNotFound,
         "NoSuchCommentException" => Reason::CommentNotFound,
+        "CommentOutOfDateException" => Reason::CommentOutOfDate,
+        "CommentDeletionException" => Reason::CommentHasReplies,
         "NoDefaultBranchException" => Reason::NoDefaultBranch,
         "DuplicateRefException" => Reason::BranchExists,
         "InvalidRefNameException" => Reason::BranchNameInvalid,

@@ -65,6 +65,9 @@ pub(super) fn of(error: Error) -> Advice {
         | Error::PageToken
         | Error::ResumeToken
         | Error::OutsideProject { .. }
+        | Error::InPart { .. }
+        | Error::NoBuild { .. }
+        | Error::NoLogs { .. }
         | Error::Xsrf) => {
             Advice::new(Fault::from(error).message(), "correct the connection's settings", "settings")
         }
@@ -138,6 +141,9 @@ fn found(error: &Error) -> String {
         | Error::PageToken
         | Error::ResumeToken
         | Error::OutsideProject { .. }
+        | Error::InPart { .. }
+        | Error::NoBuild { .. }
+        | Error::NoLogs { .. }
         | Error::Xsrf => "nothing could be asked".to_owned(),
     }
 }

@@ -2,12 +2,15 @@
 
 use bytes::Bytes;
 use http::{Method, Request};
+use tokio::time::Instant;
 
 use crate::bitbucket::names::{BranchName, RepoId};
 use crate::bitbucket::pull_requests::wire::{Named, Open, Ref};
 use crate::bitbucket::pull_requests::{characters, reply};
 use crate::bitbucket::request::{Draft, Path, Permission};
+use crate::bitbucket::version::Feature;
 use crate::bitbucket::{Client, Error};
+use crate::proto::Reason;
 use crate::proto::scm::v1 as pb;
 
 /// `POST /rest/api/latest/projects/{p}/repos/{r}/pull-requests`
@@ -18,6 +21,7 @@ fn open_request(open: &Opening) -> Request<Bytes> {
         from_ref: Ref::new(&open.from_repo, &open.from),
         to_ref: Ref::new(&open.repo, &open.to),
         reviewers: open.reviewers.iter().map(|name| Named::user(name)).collect(),
+        draft: open.draft,
     };
     Draft::new(Method::POST, Path::repo(&open.repo).segment("pull-requests"), Permission::RepoRead)
         .json(&body)
@@ -25,14 +29,15 @@ fn open_request(open: &Opening) -> Request<Bytes> {
 
 /// A pull request that shall be opened.
 #[derive(Debug)]
-struct Opening {
-    repo: RepoId,
-    from_repo: RepoId,
-    from: BranchName,
-    to: BranchName,
-    title: String,
-    description: String,
+pub(super) struct Opening {
+    pub(super) repo: RepoId,
+    pub(super) from_repo: RepoId,
+    pub(super) from: BranchName,
+    pub(super) to: BranchName,
+    pub(super) title: String,
+    pub(super) description: String,
     reviewers: Vec<String>,
+    pub(super) draft: bool,
 }
 
 impl Opening {
@@ -51,20 +56,48 @@ impl Opening {
             return Err(Error::field("description", "must be at most 32,768 characters"));
         }
         let (title, description, reviewers) = (asked.title, asked.description, asked.reviewers);
-        Ok(Self { repo, from_repo, from, to, title, description, reviewers })
+        Ok(Self { repo, from_repo, from, to, title, description, reviewers, draft: asked.draft })
     }
 }
 
 impl Client {
-    /// Opens a pull request.
+    /// Opens a pull request. With a key, one that the same user opened with the same title and description since the key was
+    /// made is a success.
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::OutsideProject`] also for the fork, and Bitbucket's refusals; `PR_EXISTS` with the id of
     /// the one that exists, `PR_EMPTY`, `REVIEWERS_INVALID`, `TOKEN_HAS_NO_USER`.
     pub async fn open_pr(&self, asked: pb::OpenPrRequest) -> Result<pb::OpenPrResponse, Error> {
-        let open = Opening::parse(self, asked)?;
-        let opened = reply(&self.send(open_request(&open)).await?)?;
-        Ok(pb::OpenPrResponse { pull_request: Some(opened), existing: false })
+        let add_default = asked.add_default_reviewers;
+        let mut open = Opening::parse(self, asked)?;
+        let since = self.since(Instant::now());
+        if open.draft {
+            // Older ones would open it for review, and say nothing (FACTS 8).
+            self.needs(Feature::Drafts).await?;
+        }
+        if add_default {
+            self.add_default_reviewers(&mut open).await?;
+        }
+        let attempt = || async { reply(&self.send(open_request(&open)).await?) };
+        let look = || self.opened(&open, since);
+        match self.once_only(attempt, look).await {
+            // With a key, it may be an earlier attempt that has opened it.
+            Err(error) if self.call().key.is_some() && error.reason() == Some(Reason::PrExists) => {
+                let found = self.opened_before(&open, since, &error).await?.ok_or(error)?;
+                Ok(pb::OpenPrResponse { pull_request: Some(found), existing: true })
+            }
+            opened => Ok(pb::OpenPrResponse { pull_request: Some(opened?), existing: false }),
+        }
+    }
+
+    async fn add_default_reviewers(&self, open: &mut Opening) -> Result<(), Error> {
+        let (from, to) = ((&open.from_repo, &open.from), (&open.repo, &open.to));
+        for name in self.default_reviewers(from, to).await? {
+            if !open.reviewers.iter().any(|named| named.eq_ignore_ascii_case(&name)) {
+                open.reviewers.push(name);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -99,6 +132,7 @@ mod tests {
             title: "Bump".into(),
             description: String::new(),
             reviewers: vec!["bob".into()],
+            draft: false,
         };
         let request = open_request(&open);
         assert_eq!(

@@ -18,6 +18,9 @@ pub(super) struct Open<'a> {
     pub(super) to_ref: Ref<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) reviewers: Vec<Named<'a>>,
+    // Left out unless wanted: old versions do not know it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) draft: bool,
 }
 
 /// A branch with its repository, which old versions want also when both are the same.

@@ -55,6 +55,7 @@ impl Entry {
                 Class::Watch => Urgency::Watch,
             },
             key_made: self.command.idempotency_key.map(|key| key.made()),
+            key: self.command.idempotency_key.map(|key| key.number()),
         }
     }
 

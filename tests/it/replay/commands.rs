@@ -117,7 +117,12 @@ pub(super) const COMMANDS: &[Replayed] = &[
     replayed!("Connections/TestConnection", r#"{}"#, "GET", |path| path.ends_with("/application-properties"), [
         "/version" => "/version",
     ]),
-    replayed!("Repos/ListProjects", r#"{}"#, "GET", |path| path.ends_with("/projects"), []),
+    replayed!("Repos/ListProjects", r#"{}"#, "GET", |path| below(path, "/projects/").is_some_and(|key| !key.contains('/')), [
+        "/key" => "/projects/*/key",
+        "/name" => "/projects/*/name",
+        "/description" => "/projects/*/description",
+        "/links/self/0/href" => "/projects/*/web_url",
+    ]),
     replayed!("Repos/ListRepos", r#"{"project": "SHOP"}"#, "GET", |path| path.ends_with("/repos") || path.ends_with("/repos_start_0_limit_200"), [
         "/values/*/slug" => "/repos/*/ref/slug",
         "/values/*/project/key" => "/repos/*/ref/project",

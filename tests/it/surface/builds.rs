@@ -1,1 +1,125 @@
 //! Builds and reports.
+
+use bitbucket_sim::{Fault as Trouble, Rule, Version};
+use gitproxy::proto::scm::v1 as pb;
+use gitproxy::proto::{Fault, Reason};
+
+use crate::adapter::{World, reason, web};
+
+fn build(commit: &str, key: &str, state: pb::BuildState) -> pb::SetBuildStatusRequest {
+    pb::SetBuildStatusRequest {
+        repo: web(),
+        commit_id: commit.into(),
+        key: key.into(),
+        state: state.into(),
+        url: format!("https://ci.example/{key}"),
+        ..Default::default()
+    }
+}
+
+fn list(commit: &str) -> pb::ListBuildsRequest {
+    let target = Some(pb::list_builds_request::Target::CommitId(commit.into()));
+    pb::ListBuildsRequest { repo: web(), target, ..Default::default() }
+}
+
+fn log(commit: &str, key: &str) -> pb::GetBuildLogRequest {
+    pb::GetBuildLogRequest { repo: web(), commit_id: commit.into(), key: key.into() }
+}
+
+fn report(commit: &str, messages: usize) -> pb::PublishReportRequest {
+    let fact = |title: &str, value| pb::ReportData { title: title.into(), value: Some(value) };
+    let link = pb::ReportLink { text: "More".into(), url: "https://scan.example".into() };
+    pb::PublishReportRequest {
+        repo: web(),
+        commit_id: commit.into(),
+        key: "example.scan".into(),
+        title: "Scan".into(),
+        result: pb::ReportResult::Fail.into(),
+        data: vec![
+            fact("n", pb::report_data::Value::Number(3.0)),
+            fact("l", pb::report_data::Value::Link(link)),
+            fact("p", pb::report_data::Value::Percentage(99.5)),
+        ],
+        annotations: (0..messages)
+            .map(|n| pb::Annotation {
+                path: "a.txt".into(),
+                line: 1,
+                message: format!("finding {n}"),
+                ..Default::default()
+            })
+            .collect(),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn builds_are_set_replaced_and_listed_page_by_page() {
+    for (version, cancelled) in
+        [(Version::V7_21, pb::BuildState::Failed), (Version::V10_2, pb::BuildState::Cancelled)]
+    {
+        let world = World::new(version).await;
+        let client = world.client();
+        let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
+        for key in ["a", "b", "c"] {
+            let asked = build(&head, key, pb::BuildState::InProgress);
+            client.set_build_status(asked).await.expect("set");
+        }
+        let asked = build(&head, "b", pb::BuildState::Cancelled);
+        client.set_build_status(asked).await.expect("replaced");
+        let (mut asked, mut found) = (pb::ListBuildsRequest { page_size: 2, ..list(&head) }, Vec::new());
+        loop {
+            let page = client.list_builds(asked.clone()).await.expect("a page");
+            found.extend(page.builds.into_iter().map(|build| (build.key.clone(), build.state())));
+            asked.page_token = page.next_page_token;
+            if asked.page_token.is_empty() {
+                break;
+            }
+        }
+        found.sort();
+        let running = pb::BuildState::InProgress;
+        let expected = [("a", running), ("b", cancelled), ("c", running)];
+        assert_eq!(found, expected.map(|(key, state)| (key.to_owned(), state)), "{version:?}");
+        let error = Fault::from(client.get_build_log(log(&head, "a")).await.expect_err("no logs"));
+        assert_eq!(
+            (error.reason(), error.fact("url")),
+            (Reason::CiLogsNotStored, Some("https://ci.example/a"))
+        );
+        assert_eq!(reason(client.get_build_log(log(&head, "z")).await), Reason::BuildNotFound);
+    }
+}
+
+#[tokio::test]
+async fn a_build_of_a_foreign_commit_is_refused_and_a_lost_answer_settled() {
+    let world = World::new(Version::V10_2).await;
+    let client = world.client();
+    let foreign = build(&"1".repeat(40), "a", pb::BuildState::Failed);
+    assert_eq!(reason(client.set_build_status(foreign).await), Reason::RefNotFound);
+    let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
+    let none = build(&head, "a", pb::BuildState::Unspecified);
+    assert_eq!(reason(client.set_build_status(none).await), Reason::InvalidField);
+    world.trouble(Rule::new(Trouble::DropAnswer).method("POST").times(1));
+    client.set_build_status(build(&head, "a", pb::BuildState::Failed)).await.expect("set");
+    assert_eq!(client.list_builds(list(&head)).await.expect("a page").builds.len(), 1);
+}
+
+#[tokio::test]
+async fn a_report_replaces_itself_and_the_same_one_is_left_alone() {
+    for version in [Version::V7_21, Version::V10_2] {
+        let world = World::new(version).await;
+        let client = world.client();
+        let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
+        let published = client.publish_report(report(&head, 600)).await.expect("published");
+        assert_eq!((published.annotations, published.unchanged), (600, false), "{version:?}");
+        let again = client.publish_report(report(&head, 600)).await.expect("published");
+        assert_eq!((again.annotations, again.unchanged), (600, true), "{version:?}");
+        let other = client.publish_report(report(&head, 999)).await.expect("published");
+        assert!(!other.unchanged);
+        assert!(client.publish_report(report(&head, 999)).await.expect("published").unchanged);
+        world.trouble(Rule::new(Trouble::DropAnswer).method("POST").times(1));
+        client.publish_report(report(&head, 3)).await.expect("published");
+        world.sim.knobs().clear();
+        assert!(client.publish_report(report(&head, 3)).await.expect("published").unchanged);
+        let none = client.publish_report(report(&head, 0)).await.expect("published");
+        assert_eq!((none.annotations, none.unchanged), (0, false));
+    }
+}

@@ -9,7 +9,7 @@ fn post(place: Place, kind: pb::CommentKind) -> Post {
     let projects = [ProjectKey::parse("SHOP").expect("a key")].into_iter().collect();
     let named = pb::RepoRef { project: "SHOP".into(), slug: "web".into() };
     let repo = RepoId::parse("repo", Some(&named), &projects).expect("inside");
-    Post { repo, pr_id: 7, text: "Look".into(), place, kind }
+    Post { repo, pr_id: 7, text: "Look".into(), place, anchor: None, kind }
 }
 
 fn body(place: Place, kind: pb::CommentKind) -> Value {

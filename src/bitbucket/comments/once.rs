@@ -1,0 +1,77 @@
+//! A comment posted once: what was posted already is found rather than posted again.
+
+use std::future::Future;
+
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use crate::bitbucket::comments::find::Wanted;
+use crate::bitbucket::names::RepoId;
+use crate::bitbucket::writes::{Bearings, Since};
+use crate::bitbucket::{Client, Error};
+use crate::proto::scm::v1 as pb;
+
+/// Which attempt posted a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This one.
+    Now,
+    /// An earlier one under the same key.
+    Earlier,
+}
+
+impl Client {
+    /// Posts a comment by `attempt`, unless an earlier attempt under the same key has; one whose answer is lost is looked
+    /// for.
+    ///
+    /// With a key it is looked for before anything is posted, also on what seems the first attempt: an earlier one may have
+    /// gone through another process. It is never repeated, since Bitbucket takes a second one: what is not found stays in
+    /// doubt, and the caller's key makes the next attempt look again.
+    ///
+    /// # Errors
+    /// Those of `attempt`; with a key, also those of looking.
+    pub(super) async fn post_once<A>(
+        &self,
+        (repo, pr_id): (&RepoId, i64),
+        wanted: &Wanted<'_>,
+        attempt: impl Fn() -> A + Send + Sync,
+    ) -> Result<(pb::Comment, Origin), Error>
+    where
+        A: Future<Output = Result<pb::Comment, Error>> + Send,
+    {
+        let since = self.since(Instant::now());
+        let (claims, key) = (&self.writes().claims, self.call().key);
+        let _alone = claims.alone(print(repo, pr_id, wanted)).await;
+        let look = |from: fn(&Bearings, Since) -> i64| async move {
+            let bearings = self.bearings().await?;
+            // Whose comments cannot be told from another's are not looked for.
+            let Some(author) = bearings.user.as_deref() else { return Ok(None) };
+            let wanted = Wanted { author, ..*wanted };
+            let others = claims.of_others(key);
+            self.equal_comment(repo, pr_id, &wanted, from(&bearings, since), &others).await
+        };
+        let earlier = if key.is_some() { look(Bearings::key_made).await? } else { None };
+        let (comment, origin) = match earlier {
+            Some(comment) => (comment, Origin::Earlier),
+            None => match attempt().await {
+                Ok(comment) => (comment, Origin::Now),
+                Err(doubt @ Error::Uncertain { .. }) => {
+                    (self.look_again(|| look(Bearings::attempt)).await.ok_or(doubt)?, Origin::Now)
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        claims.claim(comment.id, key);
+        Ok((comment, origin))
+    }
+}
+
+/// What tells comments of different content apart.
+fn print(repo: &RepoId, pr_id: i64, wanted: &Wanted<'_>) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for text in [repo.project().as_str(), repo.slug().as_str(), &pr_id.to_string(), wanted.text] {
+        digest.update((text.len() as u64).to_be_bytes());
+        digest.update(text);
+    }
+    digest.finalize().into()
+}
