@@ -1,5 +1,4 @@
 //! Large downloads through both programs: nobody on the way keeps them.
-#![expect(clippy::print_stdout, reason = "the figures belong to the result")]
 
 use std::time::Instant;
 
