@@ -5,7 +5,7 @@ use http::{Request, StatusCode};
 use serde::Deserialize;
 
 use crate::bitbucket::changes::{self, node_type};
-use crate::bitbucket::names::{RepoId, RepoPath, Revision};
+use crate::bitbucket::names::{CommitId, RepoId, RepoPath, Revision};
 use crate::bitbucket::page::{self, Cursor, Listing, Page};
 use crate::bitbucket::reply::Reply;
 use crate::bitbucket::request::{Draft, Path, Permission};
@@ -115,7 +115,7 @@ impl Client {
             entries: page.values,
             next_page_token: listing.token(page.next.map(|start| Cursor { part: 0, start })),
             // Where a name was asked for, Bitbucket gives the name back.
-            commit_id: Some(revision).filter(|id| id.len() == 40).unwrap_or_default(),
+            commit_id: CommitId::parse(&revision).map_or_else(|_| String::new(), |id| id.as_str().to_owned()),
         })
     }
 }

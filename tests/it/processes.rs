@@ -1,5 +1,6 @@
 //! Both programs as processes of their own, and what happens to the others when one of them ends.
 
+mod downloads;
 pub(crate) mod house;
 pub(crate) mod program;
 

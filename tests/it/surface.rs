@@ -5,4 +5,5 @@ mod comments;
 mod commits;
 mod files;
 mod pulls;
+mod refs;
 mod writes;

@@ -12,7 +12,9 @@ use gitproxy::ops::{Key, Tasks};
 use gitproxy::proto::Reason;
 use gitproxy::proto::scm::v1::files_client::FilesClient;
 use gitproxy::proto::scm::v1::repos_client::ReposClient;
-use gitproxy::proto::scm::v1::{GetFileRequest, GetRepoRequest, GetRepoResponse, RepoRef};
+use gitproxy::proto::scm::v1::{
+    ArchiveFormat, GetArchiveRequest, GetFileRequest, GetRepoRequest, GetRepoResponse, RepoRef,
+};
 use gitproxy::tunnel::{self, Channel, Options};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
@@ -161,6 +163,18 @@ impl Caller {
     pub(crate) async fn download(&self, path: &str) -> Result<usize, Status> {
         let request = GetFileRequest { repo: Some(web()), path: path.to_owned(), at: String::new() };
         let mut parts = self.files.clone().get_file(self.ask(request)).await?.into_inner();
+        let mut length = 0;
+        while let Some(part) = parts.message().await? {
+            length += part.data.len();
+        }
+        Ok(length)
+    }
+
+    /// Reads the default branch as a tar to its end, and says how many bytes it had.
+    pub(crate) async fn archive(&self) -> Result<usize, Status> {
+        let format = ArchiveFormat::Tar.into();
+        let request = GetArchiveRequest { repo: Some(web()), format, ..Default::default() };
+        let mut parts = self.files.clone().get_archive(self.ask(request)).await?.into_inner();
         let mut length = 0;
         while let Some(part) = parts.message().await? {
             length += part.data.len();
