@@ -49,10 +49,7 @@ impl Client {
 
     /// Deletes a comment of this version; where the answer is lost, the comment is looked for.
     async fn delete(&self, target: &Target, version: i32) -> Result<(), Error> {
-        let error = match self.send(request(target, version)).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
+        let Err(error) = self.send(request(target, version)).await else { return Ok(()) };
         if matches!(error, Error::Uncertain { .. }) {
             let found = self.comment(&target.repo, target.pr_id, target.id).await;
             return if found.is_err_and(|why| is_gone(&why)) { Ok(()) } else { Err(error) };

@@ -1,11 +1,10 @@
 //! Builds under watch.
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 
 use crate::bitbucket::names::{CommitId, RepoId};
 use crate::bitbucket::watch::pace::Mood;
-use crate::bitbucket::watch::stream::{End, Look, Looked};
+use crate::bitbucket::watch::stream::{End, Look, Looked, Looking};
 use crate::bitbucket::watch::{Place, State};
 use crate::bitbucket::{Client, Error};
 use crate::proto::scm::v1 as pb;
@@ -56,7 +55,7 @@ impl Builds {
 impl Look for Builds {
     type Message = pb::WatchBuildStatusResponse;
 
-    fn look(self) -> BoxFuture<'static, (Self, Result<Looked<pb::WatchBuildStatusResponse>, Error>)> {
+    fn look(self) -> Looking<Self> {
         async {
             let looked = self.status().await;
             (self, looked)

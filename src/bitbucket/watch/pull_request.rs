@@ -1,11 +1,10 @@
 //! A pull request under watch.
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 
 use crate::bitbucket::names::{CommitId, RepoId};
 use crate::bitbucket::watch::pace::Mood;
-use crate::bitbucket::watch::stream::{End, Look, Looked};
+use crate::bitbucket::watch::stream::{End, Look, Looked, Looking};
 use crate::bitbucket::watch::{Place, State};
 use crate::bitbucket::{Client, Error};
 use crate::proto::scm::v1 as pb;
@@ -55,7 +54,7 @@ impl PullRequest {
 impl Look for PullRequest {
     type Message = pb::WatchPrResponse;
 
-    fn look(mut self) -> BoxFuture<'static, (Self, Result<Looked<pb::WatchPrResponse>, Error>)> {
+    fn look(mut self) -> Looking<Self> {
         async {
             let looked = self.status().await.map(|status| looked(status, self.place));
             (self, looked)

@@ -18,11 +18,14 @@ pub(super) trait Look: Sized + Send + 'static {
     type Message: Send;
 
     /// Looks once.
-    fn look(self) -> BoxFuture<'static, (Self, Result<Looked<Self::Message>, Error>)>;
+    fn look(self) -> Looking<Self>;
 
     /// A message that only says that the watch goes on.
     fn heartbeat() -> Self::Message;
 }
+
+/// A look on its way; it gives back what looked.
+pub(super) type Looking<L> = BoxFuture<'static, (L, Result<Looked<<L as Look>::Message>, Error>)>;
 
 /// What a look found.
 #[derive(Debug)]
@@ -76,7 +79,7 @@ enum Doing<L: Look> {
     /// It is over.
     Nothing,
     Waiting(L, Instant),
-    Looking(BoxFuture<'static, (L, Result<Looked<L::Message>, Error>)>),
+    Looking(Looking<L>),
 }
 
 impl<L: Look> Watch<L> {

@@ -30,7 +30,7 @@ fn state(text: &str) -> State {
 impl Look for Script {
     type Message = &'static str;
 
-    fn look(mut self) -> BoxFuture<'static, (Self, Result<Looked<&'static str>, Error>)> {
+    fn look(mut self) -> Looking<Self> {
         self.looks.lock().unwrap().push(self.began.elapsed());
         let line = self.lines.pop_front().unwrap_or(Finds(self.last));
         let found = |message, end| Ok(Looked { message, state: state(message), mood: Mood::Calm, end });
