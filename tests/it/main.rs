@@ -11,6 +11,7 @@ mod bad_input;
 mod build_script;
 mod canary;
 mod commands;
+mod contract;
 mod dag;
 mod demo;
 mod deny_all;
