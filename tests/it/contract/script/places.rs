@@ -68,7 +68,7 @@ pub(super) async fn repos(p: &mut Player) {
     p.get("P/repos", 200).await;
     p.get("P/repos/made", 200).await;
     p.get("P/repos/none", 404).await;
-    p.put("P/repos/made", json!({"description": "Made well"}), 200).await;
+    p.put("P/repos/made", json!({"description": "Made well"}), 201).await;
     p.post("R", json!({"name": "fork", "project": {"key": "SHOP"}}), 201).await;
     p.get("R", 200).await;
     p.get("P/repos/fork", 200).await;
