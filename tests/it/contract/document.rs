@@ -59,7 +59,9 @@ impl Document {
     pub(super) fn check(&mut self, operation: &(String, String), exchange: &Exchange) -> Result<(), String> {
         let statuses = self.operations.get(operation).ok_or("no such operation")?;
         let content = statuses.get(&exchange.status.to_string()).or_else(|| statuses.get("default"));
-        let content = content.ok_or_else(|| format!("no status {}", exchange.status))?;
+        let content = content.ok_or_else(|| {
+            format!("no status {}: {}", exchange.status, String::from_utf8_lossy(&exchange.body))
+        })?;
         if content.is_empty() || exchange.body.is_empty() {
             let both = content.is_empty() == exchange.body.is_empty();
             let plain = both || exchange.status >= 400;

@@ -51,6 +51,7 @@ impl Player {
         sim.add_user("carol", "secret");
         sim.add_repo("SHOP", "web", &commits()).await.expect("a repository");
         sim.add_repo("SHOP", "empty", &[]).await.expect("a repository");
+        sim.add_project("~alice").expect("a project");
         sim.add_tag("SHOP", "web", "v1", "master", Some("One")).await.expect("a tag");
         let token = sim.add_token(TokenSpec::personal("alice"));
         let token = format!("Bearer {token}");
@@ -168,7 +169,7 @@ fn whole(path: &str) -> String {
     found.map_or_else(|| path.to_owned(), |(long, rest)| format!("{long}{rest}"))
 }
 
-fn commits() -> [Commit; 7] {
+fn commits() -> [Commit; 8] {
     [
         Commit::new("Start").file("a.txt", "one\ntwo\nthree\nfour\nfive\n").file("gone.txt", "gone\n"),
         Commit::new("More")
@@ -183,5 +184,6 @@ fn commits() -> [Commit; 7] {
         Commit::new("Other").on("other").file("a.txt", "one\nzwei\nthree\nfour\nfive\n"),
         Commit::new("Side").on("side").file("side.txt", "side\n"),
         Commit::new("Late").on("late").file("late.txt", "late\n"),
+        Commit::new("Move").on("moved").remove("src/b.txt").file("src/c.txt", "b\n"),
     ]
 }

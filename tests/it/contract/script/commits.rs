@@ -10,6 +10,7 @@ const GIT: &str = "/rest/git/latest/projects/SHOP/repos/web";
 
 pub(super) async fn refs(p: &mut Player) {
     p.get("R/branches", 200).await;
+    p.get("R/branches?limit=1", 200).await;
     p.get("R/branches?details=true&base=refs/heads/master", 200).await;
     p.get("P/repos/none/branches", 404).await;
     p.post("R/branches", json!({"name": "made", "startPoint": "master"}), 200).await;
@@ -47,6 +48,14 @@ pub(super) async fn content(p: &mut Player) {
         p.get(&format!("R/{place}?at=none"), 404).await;
     }
     p.get("R/browse/a.txt", 200).await;
+    p.get("R/browse/a.txt?limit=1", 200).await;
+    p.get("R/files?limit=1", 200).await;
+    p.get("R/commits?withCounts=true", 200).await;
+    let moved = commit(p, "moved").await;
+    p.get(&format!("R/commits/{moved}/changes"), 200).await;
+    p.get("R/compare/changes?from=moved&to=master", 200).await;
+    let known = commit(p, "master").await;
+    p.get(&format!("R/commits/{known}"), 200).await;
     p.get("R/browse/a.txt?type=true", 200).await;
     p.get("R/browse/a.txt?blame=true", 200).await;
     p.get("R/browse/none.txt", 404).await;

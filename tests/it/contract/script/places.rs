@@ -37,6 +37,8 @@ pub(super) async fn projects(p: &mut Player) {
     p.post("A/projects", json!({"name": "No key"}), 400).await;
     p.post("A/projects", json!({"key": "NEW", "name": "New"}), 409).await;
     p.get("A/projects", 200).await;
+    p.get("A/projects?limit=1", 200).await;
+    p.put("P", json!({"name": "Shop", "description": "What we sell"}), 200).await;
     p.get("A/projects?start=x", 400).await;
     p.get("A/projects/NEW", 200).await;
     p.get("A/projects/NONE", 404).await;
@@ -66,12 +68,13 @@ pub(super) async fn repos(p: &mut Player) {
     p.post("P/repos", json!({"name": "made"}), 409).await;
     p.post("P/repos", json!({}), 400).await;
     p.get("P/repos", 200).await;
+    p.get("P/repos?limit=1", 200).await;
     p.get("P/repos/made", 200).await;
     p.get("P/repos/none", 404).await;
     p.put("P/repos/made", json!({"description": "Made well"}), 201).await;
-    p.post("R", json!({"name": "fork", "project": {"key": "SHOP"}}), 201).await;
+    p.post("R", json!({"name": "fork", "project": {"key": "~ALICE"}}), 201).await;
     p.get("R", 200).await;
-    p.get("P/repos/fork", 200).await;
+    p.get("A/projects/~alice/repos/fork", 200).await;
     p.get("R/forks", 200).await;
     p.get("R/settings/hooks", 200).await;
     p.delete("P/repos/made", 202).await;

@@ -98,6 +98,10 @@ pub(super) async fn review(p: &mut Player) {
 
 pub(super) async fn ends(p: &mut Player) {
     let first = "R/pull-requests/1";
+    let mut forked = wish("moved");
+    forked["fromRef"]["repository"] = json!({"slug": "fork", "project": {"key": "~ALICE"}});
+    let forked = p.post("R/pull-requests", forked, 201).await;
+    p.get(&format!("R/pull-requests/{}", word(&forked, "/id")), 200).await;
     let conflicting = open(p, "other").await;
     let version_now = version(p, first).await;
     p.post(&format!("{first}/merge?version=99"), json!({}), 409).await;
@@ -109,6 +113,9 @@ pub(super) async fn ends(p: &mut Player) {
     p.get(&format!("{conflicting}/merge"), 200).await;
     p.get(&format!("{conflicting}/changes"), 200).await;
     p.get(&format!("{conflicting}/diff"), 200).await;
+    p.become_(&basic("carol"));
+    p.post(&format!("{conflicting}/comments"), json!({"text": "Hm"}), 201).await;
+    p.become_(&basic("alice"));
     let now = version(p, &conflicting).await;
     p.post(&format!("{conflicting}/merge?version={now}"), json!({}), 409).await;
     p.post(&format!("{conflicting}/decline?version=99"), json!({}), 409).await;

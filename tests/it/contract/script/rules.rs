@@ -32,7 +32,7 @@ pub(super) async fn reviewers(p: &mut Player) {
         p.delete(&format!("{area}/condition/{}", word(&made, "/id")), 204).await;
     }
     let made = p.get(&format!("{project}/conditions"), 200).await;
-        p.delete(&format!("{project}/condition/{}", word(&made, "/0/id")), 204).await;
+    p.delete(&format!("{project}/condition/{}", word(&made, "/0/id")), 204).await;
     for area in ["P/settings/reviewer-groups", "R/settings/reviewer-groups"] {
         let group = json!({"name": "core", "description": "The core", "users": [{"name": "carol", "id": 3}]});
         let made = p.post(area, group.clone(), 201).await;
@@ -105,5 +105,4 @@ pub(super) async fn refused(p: &mut Player) {
         409,
     )
     .await;
-    p.delete("R", 202).await;
 }
