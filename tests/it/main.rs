@@ -12,6 +12,7 @@ mod budget;
 mod build_script;
 mod canary;
 mod commands;
+mod contract;
 mod dag;
 mod demo;
 mod deny_all;

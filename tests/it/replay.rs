@@ -7,7 +7,7 @@ mod commands;
 mod excepted;
 mod house;
 mod pointers;
-mod recording;
+pub(crate) mod recording;
 
 use std::collections::BTreeSet;
 

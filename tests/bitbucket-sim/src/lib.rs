@@ -50,6 +50,7 @@ pub use crate::auth::{Permission, TokenSpec};
 pub use crate::config::{AutoBuild, Config};
 pub use crate::journal::{Request, Write, WriteKind};
 pub use crate::knobs::{Fault, Knobs, RateLimit, Rule, RuleId, State};
+pub use crate::rest::{route_of, routes};
 pub use crate::seed::{Commit, Content};
 pub use crate::sim::{Error, Sim};
 pub use crate::version::Version;

@@ -54,7 +54,7 @@ use crate::call::Call;
 use crate::git::{Git, Object};
 use crate::refusal::{Refusal, api, bad_argument, forbidden, missing};
 use crate::restrict::Wanted;
-use crate::route::Route;
+use crate::route::{Found, Route, find, segments};
 use crate::store::Repo;
 
 /// All routes.
@@ -103,6 +103,22 @@ pub(crate) const TABLES: &[&[Route]] = &[
     required_builds::ROUTES,
     reviewer_groups::ROUTES,
 ];
+
+/// Every route: its method, and its pattern below the context path. A segment is literal, `{name}`, or at the end `{name*}` for the
+/// rest of the path, which may be empty; `{v}` is `1.0` or `latest`.
+pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLES.iter().copied().flatten().map(|route| (route.method.as_str(), route.pattern))
+}
+
+/// The pattern of the route that answers a path below the context path, if one does.
+#[must_use]
+pub fn route_of(method: &str, path: &str) -> Option<&'static str> {
+    let method = method.parse().ok()?;
+    match find(TABLES, &method, &segments(path)?) {
+        Found::Route(route, _) => Some(route.pattern),
+        Found::OtherMethod | Found::Nothing => None,
+    }
+}
 
 /// A pattern below a repository in `/rest/api`.
 macro_rules! repo {

@@ -12,20 +12,20 @@ use crate::tools::need::skip;
 use super::excepted::{BY_EXCEPTION, BY_FILE};
 
 /// See the module.
-pub(super) struct Recording {
+pub(crate) struct Recording {
     /// Its path below the folder.
-    pub(super) file: String,
-    pub(super) method: String,
+    pub(crate) file: String,
+    pub(crate) method: String,
     /// The path of the request, without the query and the `/rest`'s prefix.
-    pub(super) endpoint: String,
-    pub(super) status: u16,
+    pub(crate) endpoint: String,
+    pub(crate) status: u16,
     pub(super) body: Bytes,
     /// What it is of, when the index says.
-    pub(super) kind: String,
+    pub(crate) kind: String,
 }
 
 /// Every recording of the folder that `BITBUCKET_FIXTURES` names; none, and a word why, where it is not set.
-pub(super) fn all() -> Option<Vec<Recording>> {
+pub(crate) fn all() -> Option<Vec<Recording>> {
     let Some(folder) = environment("BITBUCKET_FIXTURES").map(PathBuf::from) else {
         skip("BITBUCKET_FIXTURES names no folder of recordings");
         return None;
@@ -55,15 +55,15 @@ impl Recording {
         Some(Self { file, method, endpoint: path, status, body: body.into(), kind: text("kind") })
     }
 
-    pub(super) fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status) && self.kind != "error"
     }
 
-    pub(super) fn is_refusal(&self) -> bool {
+    pub(crate) fn is_refusal(&self) -> bool {
         (400..600).contains(&self.status)
     }
 
-    pub(super) fn body_as_json(&self) -> Value {
+    pub(crate) fn body_as_json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 

@@ -78,9 +78,9 @@ async fn lines(git: &Git, object: &Object, path: &str, page: Page) -> Result<Val
     let all: Vec<Value> = text.lines().map(line).collect();
     let shown: Vec<Value> = all.iter().skip(page.start).take(page.limit).cloned().collect();
     let last = page.start + shown.len() >= all.len();
-    let mut json = json!({"lines": shown, "start": page.start, "size": shown.len(), "isLastPage": last});
+    let mut json = json!({"lines": shown, "start": page.start, "size": shown.len(), "isLastPage": last,
+                          "limit": page.limit});
     if !last {
-        json["limit"] = json!(page.limit);
         json["nextPageStart"] = json!(page.start + page.limit);
     }
     Ok(json)

@@ -68,7 +68,15 @@ async fn get(call: Call) -> Answer {
             git.log(&query).await?.pop().ok_or_else(|| super::no_path(&path, &id))?
         }
     };
-    ok(&call.app.store().commit_json(&commit))
+    let mut parents = Vec::new();
+    for parent in &commit.parents {
+        parents.push(git.commit(parent).await?);
+    }
+    let store = call.app.store();
+    let mut json = store.commit_json(&commit);
+    // Here, unlike in lists, parents are shown whole.
+    json["parents"] = parents.iter().map(|parent| store.commit_json(parent)).collect();
+    ok(&json)
 }
 
 async fn changes(call: Call) -> Answer {
