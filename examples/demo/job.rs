@@ -208,7 +208,7 @@ async fn comment(cloud: &Cloud, finding: &Finding, pr: i64) -> Made<()> {
         path: path.clone(),
         line: outdated.line,
         line_type: pb::LineType::Added.into(),
-        src_path: String::new(),
+        ..pb::Anchor::default()
     };
     let request = pb::PostCommentRequest {
         repo: Some(state.repo.clone()),
