@@ -164,9 +164,10 @@ impl Told {
         member.is_empty()
             || self.answer.as_ref().is_some_and(|answer| {
                 let value = answer.get_field_by_name(member).expect("a member").into_owned();
-                match value {
-                    Value::List(list) => !list.is_empty(),
-                    other => answer.has_field_by_name(member) && other != Value::Bool(false),
+                if let Value::List(list) = value {
+                    !list.is_empty()
+                } else {
+                    answer.has_field_by_name(member) && value != Value::Bool(false)
                 }
             })
     }

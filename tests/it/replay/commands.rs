@@ -65,8 +65,11 @@ const ANY_DELETE: Replayed = replayed!(
     []
 );
 
+/// Whether a method and a path are the request's.
+type IsIt = fn(&str, &str) -> bool;
+
 /// What the server says to a request that no recording answers.
-pub(super) const AUXILIARY: &[(fn(&str, &str) -> bool, &str)] = &[
+pub(super) const AUXILIARY: &[(IsIt, &str)] = &[
     (
         |_, path| path.ends_with("/application-properties"),
         r#"{"version":"9.4.22","displayName":"Bitbucket"}"#,

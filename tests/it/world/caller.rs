@@ -7,7 +7,6 @@ use gitproxy::proto::gateway::v1::ListAgentsRequest;
 use gitproxy::proto::gateway::v1::agents_client::AgentsClient;
 use gitproxy::proto::scm::v1::builds_client::BuildsClient;
 use gitproxy::proto::scm::v1::comments_client::CommentsClient;
-use gitproxy::proto::scm::v1::commits_client::CommitsClient;
 use gitproxy::proto::scm::v1::connections_client::ConnectionsClient;
 use gitproxy::proto::scm::v1::files_client::FilesClient;
 use gitproxy::proto::scm::v1::pull_requests_client::PullRequestsClient;
@@ -86,7 +85,6 @@ impl Caller {
         agents: AgentsClient;
         builds: BuildsClient;
         comments: CommentsClient;
-        commits: CommitsClient;
         connections: ConnectionsClient;
         files: FilesClient;
         pull_requests: PullRequestsClient;

@@ -108,11 +108,13 @@ impl Contracts {
 
     /// The type in words, with a link to ours.
     pub(super) fn type_of(&self, field: &FieldDescriptor) -> String {
-        let name = match field.kind() {
-            Kind::Message(message) => linked(message.name()),
-            Kind::Enum(kind) if kind.name() == "Reason" => "[Reason](errors.md)".to_owned(),
-            Kind::Enum(kind) => linked(kind.name()),
-            plain => format!("{plain:?}").to_lowercase(),
+        let kind = field.kind();
+        let name = if let Kind::Message(message) = &kind {
+            linked(message.name())
+        } else if let Kind::Enum(kind) = &kind {
+            if kind.name() == "Reason" { "[Reason](errors.md)".to_owned() } else { linked(kind.name()) }
+        } else {
+            format!("{kind:?}").to_lowercase()
         };
         let list = if field.is_list() { "list of " } else { "" };
         let choice = field.containing_oneof().filter(|_| !field.field_descriptor_proto().proto3_optional());
