@@ -136,7 +136,7 @@ fn a_file_without_an_end_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large.crt");
     File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
-    let text = CaSource::File(path.clone()).check().unwrap_err().to_string();
+    let text = CaSource::File(path).check().unwrap_err().to_string();
     assert!(text.contains("large.crt is larger than 16 MiB"), "{text}");
     let text = CaSource::File("/dev/zero".into()).check().unwrap_err().to_string();
     assert_eq!(text, "/dev/zero is not a regular file");
