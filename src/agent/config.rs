@@ -157,9 +157,13 @@ fn trust(layers: &Layers, problems: &mut Problems) -> (Roots, Vec<CaSource>) {
     let files = layers.list::<PathBuf>(CA_FILES, problems).into_iter().map(CaSource::at);
     let extra = given.into_iter().map(|source| (CA, source));
     let extra: Vec<_> = extra.chain(files.map(|source| (CA_FILES, source))).collect();
-    let named = [(ROOT_FILE, Roots::named(&file, "")), (ROOT_FOLDERS, Roots::named("", &folders))];
-    let roots = named.iter().map(|(key, roots)| (*key, roots.check()));
-    let checked = roots.chain(extra.iter().map(|(key, source)| (*key, source.check())));
+    let checked = extra.iter().map(|(key, source)| (*key, source.check()));
+    let mut checked: Vec<_> = checked.chain([(ROOT_FILE, Roots::named(&file, "").check(&[]))]).collect();
+    // A folder that holds nothing counts only where nothing else does.
+    let mut others: Vec<CaSource> = extra.iter().map(|(_, source)| source.clone()).collect();
+    others.extend((!file.is_empty()).then(|| CaSource::File(file.clone().into())));
+    others.retain(|source| source.check().is_ok());
+    checked.push((ROOT_FOLDERS, Roots::named("", &folders).check(&others)));
     for (key, outcome) in checked {
         if let Err(error) = outcome {
             problems.push(layers.problem(key, &error.to_string()));

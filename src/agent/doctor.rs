@@ -7,6 +7,7 @@
 mod bitbucket;
 mod gateway;
 mod json;
+mod limits;
 mod remote;
 mod report;
 mod settings;
@@ -18,7 +19,6 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::Config;
-use super::config::Patience;
 use super::ways::Ways;
 use crate::bitbucket::Budgets;
 use crate::ops::{Advice, Check, Tasks};
@@ -44,7 +44,7 @@ async fn examine_within(config: &Config, budgets: &Budgets, tasks: &Tasks) -> Re
     let start = Instant::now();
     let deadline = start + BUDGET;
     let opened = Opened(tasks.group());
-    let ways = match Ways::open(config, patience(config.patience), &opened.0) {
+    let ways = match Ways::open(config, limits::within_budget(config.patience), &opened.0) {
         Ok(ways) => ways,
         Err(error) => return settings::bad_files(&error),
     };
@@ -53,8 +53,12 @@ async fn examine_within(config: &Config, budgets: &Budgets, tasks: &Tasks) -> Re
     let bitbuckets =
         join_all(ends.map(|(end, egress)| bitbucket::leg(&end.account, egress, budgets, deadline)));
     let (gateway, bitbuckets) = tokio::join!(gateway, bitbuckets);
-    let mut legs = vec![settings::usable(config), gateway];
+    let mut legs = vec![gateway];
     legs.extend(bitbuckets);
+    for leg in &mut legs {
+        limits::excuse(&mut leg.checks, config.patience);
+    }
+    legs.insert(0, settings::usable(config));
     if config.connections.is_empty() {
         legs.push(bitbucket::held());
     }
@@ -87,15 +91,6 @@ fn unfinished(name: &'static str, section: &'static str, took: Duration) -> Chec
     Check::failed(name, "not finished", advice).took(took)
 }
 
-/// As much as the agent itself has, so that what works is not told as broken, but no more than lets a hop that hangs be
-/// named within the budget.
-fn patience(own: Patience) -> Patience {
-    Patience { hop: own.hop.min(MOST.hop), whole: own.whole.min(MOST.whole) }
-}
-
-/// What [`BUDGET`] has room for, with a moment for what comes after a slow way.
-const MOST: Patience = Patience { hop: Duration::from_secs(10), whole: Duration::from_secs(12) };
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,19 +104,6 @@ mod tests {
             [("attach", "passed"), ("transfer", "failed"), ("round-trip", "skipped"), ("clock", "skipped")];
         assert_eq!(seen, expected.map(|(name, outcome)| (name, outcome.to_owned())));
         assert_eq!(checks[2].found, "not tried: transfer failed");
-    }
-
-    #[test]
-    fn a_hop_has_the_time_that_the_agent_gives_it_within_the_budget() {
-        let told = |hop, whole| {
-            let own = Patience { hop: Duration::from_secs(hop), whole: Duration::from_secs(whole) };
-            let Patience { hop, whole } = patience(own);
-            (hop.as_secs(), whole.as_secs())
-        };
-        assert_eq!(told(10, 20), (10, 12), "the defaults");
-        assert_eq!(told(2, 5), (2, 5));
-        assert_eq!(told(25, 25), (10, 12));
-        assert!(MOST.whole < BUDGET);
     }
 
     #[test]

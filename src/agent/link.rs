@@ -3,6 +3,8 @@
 //! One session at a time takes calls. No answer of a remote ends the link; a drain of this process does.
 
 mod next;
+mod outage;
+mod over;
 mod race;
 mod state;
 
@@ -15,14 +17,16 @@ use tokio::time::{self, Instant};
 use tonic::Status;
 use tracing::{info, warn};
 
-use self::next::{Outage, Wait};
+use self::next::Wait;
+use self::outage::Outage;
+use self::over::{Lost, Over};
 use self::race::race;
 use super::config::AccessKey;
 use crate::bitbucket::Budgets;
 use crate::egress::Connector;
 use crate::ops::{Tasks, causes};
+use crate::proto::Reason;
 use crate::proto::tunnel::v1::{Budget, Drain, Hello, Welcome};
-use crate::proto::{Fault, Reason};
 use crate::tunnel::attach::{self, AgentControl, Attached, Word};
 use crate::tunnel::{self, Channel, Ended};
 
@@ -63,18 +67,6 @@ struct Session {
 
 /// The tasks of one dial and its session, cut when it is dropped: a connection that hangs must not outlive its dial.
 struct SessionTasks(Tasks);
-
-/// How a session stopped taking calls.
-enum Over {
-    /// The pipe ended.
-    Lost(String),
-    /// A reverse proxy cut the stream.
-    Limited(Fault),
-    /// The gateway is about to stop; calls in flight finish in the background.
-    Moved,
-    /// This process is about to stop, and every call has finished.
-    Drained,
-}
 
 type Serving = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
@@ -127,25 +119,18 @@ impl Link {
         let over = self.serve(session).await;
         let was_link = outage.ended(since);
         let lasted = since.elapsed();
+        let again = outage.lasted_alike(lasted);
         match over {
             Over::Drained => return None,
             Over::Moved if was_link => return Some(Duration::ZERO),
             Over::Moved => {
                 warn!(session = id, ?lasted, "the gateway welcomed this instance only to send it away")
             }
-            Over::Lost(cause) => warn!(session = id, ?lasted, cause, "the session ended"),
-            Over::Limited(fault) => {
-                let advice = Failure::from(Status::from(fault)).advice();
-                let docs = advice.link();
-                warn!(
-                    session = id,
-                    ?lasted,
-                    cause = advice.cause,
-                    remedy = advice.remedy,
-                    docs,
-                    "the session ended"
-                );
-            }
+            Over::Lost(lost) => match lost.advice(lasted, again) {
+                None => warn!(session = id, ?lasted, cause = lost.cause, "the session ended"),
+                Some(advice) => over::tell(&id, lasted, &advice),
+            },
+            Over::Limited(fault) => over::tell(&id, lasted, &Failure::from(Status::from(fault)).advice()),
         }
         Some(Wait::Backoff.length(outage.lost_for()))
     }
@@ -277,9 +262,13 @@ impl Session {
         match ended {
             Ended::Drained => Over::Drained,
             Ended::Lost(inner) if self.outer.is_closed() => {
-                Over::Lost(format!("{inner}; the connection: {}", self.outer.closed().await))
+                let cause = format!("{inner}; the connection: {}", self.outer.closed().await);
+                Over::Lost(Lost { cause, rested: None })
             }
-            Ended::Lost(inner) => self.control.body_limit().map_or(Over::Lost(inner), Over::Limited),
+            Ended::Lost(cause) => match self.control.body_limit() {
+                Some(limit) => Over::Limited(limit),
+                None => Over::Lost(Lost { cause, rested: self.control.cut_after_rest() }),
+            },
         }
     }
 }

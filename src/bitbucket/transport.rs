@@ -1,16 +1,21 @@
 //! HTTP over a connection from `egress`, and what it means for a request when that breaks.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::client::legacy;
+use tokio::time;
+use tokio::time::error::Elapsed;
 use tower::util::BoxCloneSyncService;
 use url::Url;
 
 use crate::bitbucket::error::{Cause, Recovery};
 use crate::bitbucket::reply::{self, Kind};
-use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin};
+use crate::egress::{self, Alpn, Connector, Egress, Hop, NotAnOrigin, Origin, Scheme};
 use crate::ops::causes;
 use crate::proto::Reason;
 
@@ -66,7 +71,7 @@ pub(super) fn over(connector: Connector) -> Transport {
     BoxCloneSyncService::new(tower::service_fn(move |request| {
         let client = client.clone();
         async move {
-            let response = client.send(request).await.map_err(|error| lost(error, client.origin()))?;
+            let response = sent(&client, request).await?;
             match turned_away(&client, &response) {
                 Some(lost) => Err(lost),
                 None => Ok(response.map(|body| body.map_err(Cause::from).boxed_unsync())),
@@ -93,7 +98,37 @@ fn turned_away<B>(client: &egress::Client, answer: &Response<B>) -> Option<Lost>
     })
 }
 
-fn lost(error: legacy::Error, origin: &Origin) -> Lost {
+/// Sends a request and waits for the head of its answer.
+///
+/// Where a proxy forwards it and nobody answers, the proxy must be named: so this has a limit of its own then, below those
+/// of the callers. What Bitbucket answers without any work has the time of a hop.
+async fn sent(client: &egress::Client, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Lost> {
+    let path = request.uri().path();
+    let easy = EASY.iter().any(|easy| path.ends_with(easy));
+    let limit = client.forwarders_limit().map(|hop| if easy { hop.min(HEAD) } else { HEAD });
+    let answer = client.send(request);
+    let Some(limit) = limit else { return answer.await.map_err(|error| lost(error, client)) };
+    match time::timeout(limit, answer).await {
+        Ok(answer) => answer.map_err(|error| lost(error, client)),
+        Err(elapsed) => Err(stalled(client, limit, elapsed)),
+    }
+}
+
+fn stalled(client: &egress::Client, limit: Duration, elapsed: Elapsed) -> Lost {
+    match client.stalled(limit) {
+        Some(said) => between(said),
+        None => Lost::Underway { source: elapsed.into() },
+    }
+}
+
+/// It may have passed the request on.
+fn between(said: egress::Error) -> Lost {
+    let (hop, recovery, says) = told(&said);
+    Lost::Between { hop, recovery, says, source: said.into() }
+}
+
+fn lost(error: legacy::Error, client: &egress::Client) -> Lost {
+    let origin = client.origin();
     if let Some(said) = egress::Error::among(&error) {
         // What `egress` refuses to read is as good as not sent: the server did not let us in.
         let (hop, recovery, says) = told(said);
@@ -108,7 +143,10 @@ fn lost(error: legacy::Error, origin: &Origin) -> Lost {
         let (hop, recovery) = (Reason::EgressConnect, Recovery::Retry);
         return Lost::Unsent { hop, recovery, says, source: error.into() };
     }
-    Lost::Underway { source: error.into() }
+    match client.broken(&error) {
+        Some(said) => between(said),
+        None => Lost::Underway { source: error.into() },
+    }
 }
 
 /// What `egress` said, in the words of the adapter.
@@ -134,9 +172,19 @@ fn recovery(said: &egress::Error) -> Recovery {
         Hop::ProxyTunnel if matches!(said, egress::Error::ProxyRefused { refusal, .. } if refusal.status.is_server_error()) => {
             Recovery::Retry
         }
+        // A connection that was kept may just have been closed.
+        Hop::ProxyTunnel if matches!(said, egress::Error::ProxyBroken { origin, .. } if origin.scheme() == Scheme::Http) => {
+            Recovery::Retry
+        }
         Hop::Check | Hop::ProxyTls | Hop::ProxyTunnel | Hop::Tls | Hop::Alpn => Recovery::GiveUp,
     }
 }
+
+/// Below the 30 s of an attempt.
+const HEAD: Duration = Duration::from_secs(29);
+
+/// What a probe asks first, and Bitbucket answers at once.
+const EASY: &[&str] = &["/status", "/rest/api/latest/application-properties"];
 
 #[cfg(test)]
 mod tests;

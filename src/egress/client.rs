@@ -1,5 +1,6 @@
 //! HTTP over the connections of one connector.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +11,8 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioTimer;
 
-use super::{Connector, Error, Origin};
-use crate::ops::{Echo, Tasks};
+use super::{Connector, Error, Hop, Origin};
+use crate::ops::{Echo, Tasks, causes};
 
 /// An HTTP client of one origin, HTTP/1.1 or 2 as TLS agrees; clones share their connections, of which idle ones are kept
 /// for 10 s.
@@ -46,6 +47,31 @@ impl Client {
         let failed = status.is_client_error() || status.is_server_error();
         let refused = REFUSALS.contains(&status) || (failed && headers.contains_key(SQUID));
         refused.then(|| Error::not_forwarded(self.origin().clone(), &proxy, status, headers))
+    }
+
+    /// What it means that [`Client::send`] failed after a connection was there: between here and the origin stands the proxy
+    /// that forwards the requests, where there is one, and it alone was spoken to.
+    pub fn broken(&self, source: &legacy::Error) -> Option<Error> {
+        let proxy = self.way.forwarder()?.origin().clone();
+        let source = io::Error::new(io::ErrorKind::ConnectionAborted, causes(source));
+        Some(Error::ProxyBroken { origin: self.origin().clone(), proxy, source })
+    }
+
+    /// What it means that [`Client::send`] took longer than `limit`, in the same case.
+    pub fn stalled(&self, limit: Duration) -> Option<Error> {
+        let proxy = Some(self.way.forwarder()?.origin().clone());
+        Some(Error::Timeout {
+            origin: self.origin().clone(),
+            proxy,
+            hop: Hop::ProxyTunnel,
+            limit,
+            begun: false,
+        })
+    }
+
+    /// How long a hop may take, where a proxy forwards the requests: for who waits for an answer that needs no work.
+    pub fn forwarders_limit(&self) -> Option<Duration> {
+        self.way.forwarder().map(|_| self.way.egress.limits().hop)
     }
 
     /// Sends a request and waits for the head of its answer, without a limit of time.

@@ -13,11 +13,15 @@ use secrecy::zeroize::Zeroizing;
 use tracing::{info, warn};
 
 use super::crypto;
+use crate::ops::secret::{MISPLACED, is_misplaced};
 use crate::ops::{Tasks, watch};
 
 /// Why a certificate and its key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// There is no such file, and what should be its path may be the key itself.
+    #[error("{MISPLACED}")]
+    Misplaced,
     /// A file cannot be used.
     #[error("{} {what}", path.display())]
     File {
@@ -105,8 +109,11 @@ fn private(key: &Path) -> Result<PrivateKeyDer<'static>, Error> {
 }
 
 fn content(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let read = std::fs::read(path).map_err(|error| bad(path, format!("cannot be read: {error}")))?;
-    Ok(Zeroizing::new(read))
+    match std::fs::read(path) {
+        Ok(read) => Ok(Zeroizing::new(read)),
+        Err(_) if is_misplaced(path) => Err(Error::Misplaced),
+        Err(error) => Err(bad(path, format!("cannot be read: {error}"))),
+    }
 }
 
 fn bad(path: &Path, what: String) -> Error {
@@ -165,5 +172,8 @@ mod tests {
         assert!(open().contains("tls.crt holds no certificate"), "{}", open());
         fs::remove_file(&files.certificate).unwrap();
         assert!(open().contains("tls.crt cannot be read"), "{}", open());
+        let pem = ca.issue("localhost").key_pem();
+        let error = read(&files.key, Path::new(&pem)).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("PRIVATE"), "{error:?}");
     }
 }

@@ -4,6 +4,8 @@ mod pem;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
@@ -16,11 +18,12 @@ use tracing::{info, warn};
 pub enum Roots {
     /// Where this system keeps them, or where `SSL_CERT_FILE` and `SSL_CERT_DIR` say.
     Platform,
-    /// These instead, each of which must hold a certificate: what somebody names is meant to be used.
+    /// These instead.
     Named {
-        /// A PEM file.
+        /// A PEM file, which must hold a certificate: what somebody names is meant to be used.
         file: Option<PathBuf>,
-        /// Folders of PEM files; every file is read, hash links are not needed.
+        /// Folders of PEM files; every file is read, hash links are not needed. One that is missing or holds no
+        /// certificate is left out with a WARN, as OpenSSL and Go do in silence, unless nobody is left then.
         folders: Vec<PathBuf>,
     },
 }
@@ -74,11 +77,12 @@ impl Roots {
     /// Finds out whether the named places hold certificates, before anything is built on them.
     ///
     /// # Errors
-    /// [`TrustError::Source`] for the first that does not.
-    pub fn check(&self) -> Result<(), TrustError> {
+    /// [`TrustError::Source`] for a file that does not, and for the first folder where neither another one nor `others`,
+    /// which have been checked, gives any.
+    pub fn check(&self, others: &[CaSource]) -> Result<(), TrustError> {
         match self {
             Self::Platform => Ok(()),
-            Self::Named { .. } => gather(self, &[]).map(drop),
+            Self::Named { .. } => gather(self, others).map(drop),
         }
     }
 }
@@ -144,14 +148,17 @@ impl fmt::Display for Source {
 
 /// Loads all that is trusted, and logs how many certificates came from where.
 pub(super) fn load(roots: &Roots, extra: &[CaSource]) -> Result<Trusted, TrustError> {
-    let trusted = gather(roots, extra)?;
+    let Loading { trusted, left_out, .. } = gather(roots, extra)?;
+    for why in &left_out {
+        warn!(%why, "the folder of certificates is left out");
+    }
     for Source { name, certificates, repeated } in &trusted.sources {
         info!(source = name, certificates, repeated, "trusted");
     }
     Ok(trusted)
 }
 
-fn gather(roots: &Roots, extra: &[CaSource]) -> Result<Trusted, TrustError> {
+fn gather(roots: &Roots, extra: &[CaSource]) -> Result<Loading, TrustError> {
     let mut loading = Loading::default();
     match roots {
         Roots::Platform => loading.platform(),
@@ -160,27 +167,32 @@ fn gather(roots: &Roots, extra: &[CaSource]) -> Result<Trusted, TrustError> {
                 loading.named(path, load_certs_from_paths(Some(path), None))?;
             }
             for path in folders {
-                loading.named(path, load_certs_from_paths(None, Some(path)))?;
+                let named = loading.named(path, load_certs_from_paths(None, Some(path)));
+                loading.left_out.extend(named.err());
             }
         }
     }
     for source in extra {
         loading.customers(source)?;
     }
-    let trusted = loading.trusted;
-    if trusted.store.is_empty() { Err(TrustError::Nobody) } else { Ok(trusted) }
+    if !loading.trusted.store.is_empty() {
+        return Ok(loading);
+    }
+    Err(loading.left_out.into_iter().next().unwrap_or(TrustError::Nobody))
 }
 
 /// What has been read so far.
 struct Loading {
     trusted: Trusted,
     seen: HashSet<CertificateDer<'static>>,
+    /// What is wrong with the folders that gave nothing.
+    left_out: Vec<TrustError>,
 }
 
 impl Default for Loading {
     fn default() -> Self {
         let trusted = Trusted { store: RootCertStore::empty(), sources: Vec::new() };
-        Self { trusted, seen: HashSet::new() }
+        Self { trusted, seen: HashSet::new(), left_out: Vec::new() }
     }
 }
 
@@ -242,7 +254,18 @@ impl Loading {
 
 /// The certificates of a file.
 fn file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    usable(&std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?)
+    let unreadable = |error| format!("cannot be read: {error}");
+    // A pipe or a device may never end.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err("is not a regular file".to_owned());
+    }
+    let mut content = Vec::new();
+    let opened = File::open(path).map_err(unreadable)?;
+    opened.take(LARGEST + 1).read_to_end(&mut content).map_err(unreadable)?;
+    if content.len() as u64 > LARGEST {
+        return Err(format!("is larger than {} MiB", LARGEST >> 20));
+    }
+    usable(&content)
 }
 
 /// The certificates of a folder's files. A volume of Kubernetes has its versions in folders below `..data`, and each
@@ -283,6 +306,9 @@ fn usable(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 fn unusable(source: &dyn fmt::Display, what: String) -> TrustError {
     TrustError::Source { name: source.to_string(), what }
 }
+
+/// The most bytes of a file: all public authorities together take a quarter of a MiB.
+const LARGEST: u64 = 16 << 20;
 
 #[cfg(test)]
 mod tests;

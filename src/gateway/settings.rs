@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Config;
 use crate::egress::serve::{self, ServerTls};
 use crate::ops::Tasks;
+use crate::ops::secret::is_misplaced;
 use crate::ops::settings::{Count, Layers, Period, Problems, Secrecy, Setting, Size};
 use crate::ops::telemetry;
 use crate::tunnel::{self, admit, deadline};
@@ -273,7 +274,11 @@ fn tls(layers: &Layers, listener: &str, tasks: &Tasks, problems: &mut Problems) 
         let [of_certificate, of_key] = &settings;
         let at_fault = match &error {
             serve::Error::File { path, .. } if *path == key => of_key,
-            serve::Error::File { .. } | serve::Error::Pair { .. } | serve::Error::Tls(_) => of_certificate,
+            serve::Error::Misplaced if !is_misplaced(&certificate) => of_key,
+            serve::Error::Misplaced
+            | serve::Error::File { .. }
+            | serve::Error::Pair { .. }
+            | serve::Error::Tls(_) => of_certificate,
         };
         problems.push(layers.problem(at_fault, &format!("cannot be used: {error}")));
     })

@@ -124,7 +124,6 @@ pub const SECTIONS: &[&str] = &[
     "access-key",
     "version",
     "body-limit",
-    // Nothing leads there but the page itself: only a reader of several log lines can tell.
     "idle-timeout",
     "slow-link",
     "clock",

@@ -2,6 +2,8 @@
 //!
 //! The values are `secrecy` types from the byte that is read on: they have no `Display`, and their `Debug` hides them.
 
+mod misplaced;
+
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 use tracing::{info, warn};
+
+pub use self::misplaced::{MISPLACED, is_misplaced};
 
 /// Where a secret comes from.
 #[derive(Debug, Clone)]
@@ -35,6 +39,9 @@ pub struct SecretFile {
 /// Why a file gives no secret. No variant shows its content.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// There is no such file, and what should be its path may be the secret itself.
+    #[error("{MISPLACED}")]
+    Misplaced,
     /// It cannot be read.
     #[error("cannot read a secret from {}: {source}", path.display())]
     Unreadable {
@@ -90,9 +97,13 @@ impl SecretFile {
     /// Reads the file for the first time.
     ///
     /// # Errors
-    /// When it gives no secret: unreadable, empty, over 64 KiB or not text.
+    /// When it gives no secret: unreadable, empty, over 64 KiB or not text, or not there.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
+        // Only here: a path that was once read is one.
+        if is_misplaced(&path) {
+            return Err(Error::Misplaced);
+        }
         let state = State { value: read(&path)?, read_at: Instant::now(), health: Health::Good };
         Ok(Self { path: path.into(), state: Arc::new(Mutex::new(state)) })
     }
@@ -221,6 +232,13 @@ mod tests {
         fs::write(&path, [0xff]).unwrap();
         assert!(matches!(SecretFile::open(&path), Err(Error::NotText { .. })));
         assert!(matches!(SecretFile::open(folder.path()), Err(Error::Unreadable { .. })));
+    }
+
+    #[test]
+    fn a_secret_in_place_of_its_path_is_not_shown() {
+        let error = SecretFile::open("robot:hunter2").unwrap_err();
+        assert!(error.to_string().contains("if it is the secret itself"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
 
     #[test]

@@ -7,15 +7,17 @@ mod outbox;
 mod pipe;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 use self::outbox::Outbox;
 pub use self::outbox::{Requests, Responses};
-use self::pipe::Pipe;
 pub use self::pipe::{AgentPipe, GatewayPipe};
+use self::pipe::{End, Pipe};
 use super::answer::GrpcOnly;
+use super::body_limit::Sent;
 pub use super::greeting::PROTOCOL;
 use super::{Channel, body_limit, channel, greeting};
 use crate::ops::Key;
@@ -41,7 +43,7 @@ pub struct Attached {
 pub struct AgentControl {
     outbox: Outbox<AttachRequest>,
     words: mpsc::Receiver<Word>,
-    end: Arc<OnceLock<Status>>,
+    end: Arc<OnceLock<End>>,
 }
 
 /// What a gateway may say beside the bytes.
@@ -139,15 +141,23 @@ impl AgentControl {
         })
     }
 
-    /// How many bytes of the pipe have left for the gateway.
+    /// How many bytes have left for the gateway, with what gRPC puts around them.
     pub fn sent(&self) -> u64 {
-        self.outbox.sent()
+        self.outbox.sent().0
+    }
+
+    /// Where something else than gitproxy ended the stream: how long it had rested by then, nothing of ours having left.
+    pub fn cut_after_rest(&self) -> Option<Duration> {
+        let End { status, at } = self.end.get()?;
+        body_limit::is_foreign(status).then(|| at.saturating_duration_since(self.outbox.sent().1))
     }
 
     /// The body limit of a reverse proxy, where the way in which the stream ended speaks for it. The caller must know that
     /// the connection lives on: when that is lost too, the number of bytes sent means nothing.
     pub fn body_limit(&self) -> Option<Fault> {
-        body_limit::suspected(self.end.get()?, self.sent())
+        let End { status, at } = self.end.get()?;
+        let (bytes, last) = self.outbox.sent();
+        body_limit::suspected(status, Sent { bytes, before: at.saturating_duration_since(last) })
     }
 
     /// Tells the gateway to send nothing new here.

@@ -2,10 +2,12 @@
 //!
 //! nginx counts the whole of a stream as the body of its request, and resets it beyond `client_max_body_size`, which is
 //! 1 MiB unless somebody sets it (ngx_http_core_module). HTTP/2 says no more than that the stream was reset, so that only
-//! the number of bytes sent tells this apart from other ends: people set round numbers, and what a stream has sent when
-//! something else ends it is one only by chance.
+//! the number of bytes sent tells this apart from other ends. It is taken for the cause just above that default, and only
+//! while the stream was sending: a stream that reached any other size, or rested, ends for many reasons. A limit that
+//! somebody set to another size is not named; the reverse proxy's own log has it.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 
@@ -16,25 +18,34 @@ use crate::proto::{Fault, Reason};
 pub const REMEDY: &str = "set `client_max_body_size 0` where nginx passes the gateway on (in an Ingress the annotation \
                           nginx.ingress.kubernetes.io/proxy-body-size: \"0\"), or lift the like limit of another proxy";
 
+/// What a stream had sent when it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// So many bytes of messages and what gRPC puts around them, as a reverse proxy counts.
+    pub(super) bytes: u64,
+    /// The last of them so long before.
+    pub(super) before: Duration,
+}
+
+/// Whether something else than gitproxy ended a stream: a status of its own says why.
+pub(super) fn is_foreign(status: &Status) -> bool {
+    channel::reset_of(status).is_some() || Reason::of(status).is_none()
+}
+
 /// The body limit, where `status` and the bytes sent speak for it; only for a stream whose connection lives on.
 ///
 /// A status of gitproxy's own is never taken for it: the gateway said why.
-pub(super) fn suspected(status: &Status, sent: u64) -> Option<Fault> {
-    let foreign = channel::reset_of(status).is_some() || Reason::of(status).is_none();
-    let limit = LIMITS.iter().find(|limit| foreign && near(**limit * MIB).contains(&sent))?;
+pub(super) fn suspected(status: &Status, sent: Sent) -> Option<Fault> {
+    let Sent { bytes, before } = sent;
+    if !is_foreign(status) || !NEAR.contains(&bytes) || before > FRESH {
+        return None;
+    }
     let message = format!(
-        "the stream was cut after about {limit} MiB ({} KiB) was sent: most likely a reverse proxy before the gateway limits \
-         the size of a request body, as nginx does by client_max_body_size, which is 1 MiB by default and counts the whole \
-         stream",
-        sent / 1024
+        "the stream was cut after about 1 MiB ({} KiB) was sent: most likely a reverse proxy before the gateway limits the \
+         size of a request body, as nginx does by client_max_body_size, which is 1 MiB by default and counts the whole stream",
+        bytes / 1024
     );
-    Some(fault(message).with("sent", sent.to_string()))
-}
-
-/// How many bytes an agent may have sent when a limit ends its stream: somewhat fewer, for what frames add, or more, for
-/// what was on its way.
-fn near(limit: u64) -> RangeInclusive<u64> {
-    limit - UNDER..=limit + OVER.max(limit / 10)
+    Some(fault(message).with("sent", bytes.to_string()))
 }
 
 /// The body limit, said by the proxy itself.
@@ -50,43 +61,46 @@ fn fault(message: String) -> Fault {
 }
 
 const MIB: u64 = 1024 * 1024;
-const UNDER: u64 = MIB / 8;
-/// A window (`link.window`) and the buffers around it.
-const OVER: u64 = MIB;
-/// The limits that people set, in MiB.
-const LIMITS: &[u64] =
-    &[1, 2, 3, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200, 256, 500, 512, 1000, 1024];
+
+/// What a stream has sent when nginx's default ends it: more than that, by what was on its way. nginx grants 64 KiB at a
+/// time unless told otherwise, and as much may be in the buffers of this end.
+const NEAR: RangeInclusive<u64> = MIB..=MIB + MIB / 4;
+
+/// The reset comes as soon as the limit is passed.
+const FRESH: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn sent(bytes: u64) -> Sent {
+        Sent { bytes, before: Duration::ZERO }
+    }
+
     #[test]
     fn a_stream_cut_at_one_mebibyte_names_the_limit_and_its_setting() {
-        let fault = suspected(&Status::internal("reset"), MIB + 70_000).expect("suspected");
-        assert_eq!(fault.reason(), Reason::BodyLimit);
-        assert!(fault.message().contains("client_max_body_size"), "{fault}");
+        for more in [1, 70_000, 200_000] {
+            let fault = suspected(&Status::internal("reset"), sent(MIB + more)).expect("suspected");
+            assert_eq!(fault.reason(), Reason::BodyLimit);
+            assert!(fault.message().contains("client_max_body_size"), "{fault}");
+            assert!(fault.message().contains("after about 1 MiB ("), "{fault}");
+        }
         assert!(REMEDY.contains("client_max_body_size 0") && REMEDY.contains("proxy-body-size: \"0\""));
     }
 
     #[test]
-    fn a_limit_that_somebody_raised_is_named_by_its_size() {
-        for limit in [3, 8, 10, 100] {
-            for sent in [limit * MIB - 20_000, limit * MIB + 70_000, limit * MIB + MIB] {
-                let fault = suspected(&Status::internal("reset"), sent).expect("suspected");
-                assert!(fault.message().contains("was sent: most likely a reverse proxy"), "{fault}");
-            }
-            let fault = suspected(&Status::internal("reset"), limit * MIB + 70_000).expect("suspected");
-            assert!(fault.message().contains(&format!("after about {limit} MiB (")), "{fault}");
+    fn other_ends_are_not_blamed_on_it() {
+        let tenths = [0, 5, 9, 14, 15, 20, 23, 30, 40, 50, 60, 80, 100, 161, 1000, 40_960];
+        for bytes in tenths.map(|tenth| tenth * MIB / 10) {
+            assert!(suspected(&Status::internal("reset"), sent(bytes)).is_none(), "{bytes}");
         }
+        let ours = Fault::new(Code::Unauthenticated, Reason::CredentialInvalid, "revoked").into();
+        assert!(suspected(&ours, sent(MIB + 1)).is_none(), "the gateway said why");
     }
 
     #[test]
-    fn other_ends_are_not_blamed_on_it() {
-        for sent in [0, 500_000, 7 * MIB, 40 * MIB, 4096 * MIB] {
-            assert!(suspected(&Status::internal("reset"), sent).is_none(), "{sent}");
-        }
-        let ours = Fault::new(Code::Unauthenticated, Reason::CredentialInvalid, "revoked").into();
-        assert!(suspected(&ours, MIB).is_none(), "the gateway said why");
+    fn a_stream_that_rested_was_not_cut_by_its_size() {
+        let rested = Sent { bytes: MIB + 70_000, before: Duration::from_secs(3) };
+        assert!(suspected(&Status::internal("reset"), rested).is_none());
     }
 }

@@ -5,6 +5,7 @@
 mod echo;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
 use super::answer::GrpcOnly;
+use super::body_limit::Sent;
 use super::{Channel, body_limit, greeting};
 use crate::ops::Key;
 use crate::proto::tunnel::v1::probe_request::Message as FromAgent;
@@ -101,7 +103,7 @@ pub async fn transfer(
 ) -> Result<Transferred, Cut> {
     let opened = open(transport, origin, key, hello).await;
     let (_, Line { out, mut back }) = opened.map_err(|status| Cut { sent: 0, received: 0, status })?;
-    let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (sent, received) = (Progress::default(), AtomicU64::new(0));
     let begun = Instant::now();
     let there = async {
         send(out, bytes, &sent).await;
@@ -113,10 +115,10 @@ pub async fn transfer(
     };
     let moved = timeout(LONGEST, async { tokio::try_join!(there, and_back) }).await;
     let moved = moved.unwrap_or_else(|_| Err(late("not every byte came back", LONGEST)));
-    let (sent, received) = (sent.into_inner(), received.into_inner());
+    let (sent, received) = (sent.now(), received.into_inner());
     match moved {
         Ok((up, down)) => Ok(Transferred { up, down }),
-        Err(status) => Err(Cut { sent, received, status: told(status, sent) }),
+        Err(status) => Err(Cut { sent: sent.bytes, received, status: told(status, sent) }),
     }
 }
 
@@ -159,15 +161,32 @@ impl Line {
     }
 }
 
+/// How much has been sent, and when the last of it.
+#[derive(Debug, Default)]
+struct Progress(Mutex<Option<(u64, Instant)>>);
+
+impl Progress {
+    fn add(&self, bytes: u64) {
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *sent = Some((sent.map_or(0, |(before, _)| before) + bytes, Instant::now()));
+    }
+
+    fn now(&self) -> Sent {
+        let sent = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bytes, before) = sent.map_or((0, Duration::ZERO), |(bytes, last)| (bytes, last.elapsed()));
+        Sent { bytes, before }
+    }
+}
+
 /// Sends until all has left or the stream is gone, which the other half then says.
-async fn send(out: mpsc::Sender<ProbeRequest>, bytes: usize, sent: &AtomicU64) {
+async fn send(out: mpsc::Sender<ProbeRequest>, bytes: usize, sent: &Progress) {
     let message = Bytes::from_static(&[0x5a; MESSAGE]);
     let mut left = bytes;
     while left > 0 {
         let piece = message.slice(..message.len().min(left));
         let Ok(place) = out.reserve().await else { return };
         left -= piece.len();
-        sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        sent.add(piece.len() as u64);
         place.send(data(piece));
     }
 }
@@ -182,7 +201,7 @@ async fn take(back: &mut Streaming<ProbeResponse>, bytes: u64, received: &Atomic
     Ok(())
 }
 
-fn told(status: Status, sent: u64) -> Status {
+fn told(status: Status, sent: Sent) -> Status {
     body_limit::suspected(&status, sent).map_or(status, Status::from)
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::egress::{ClientFiles, PairError};
+use crate::ops::secret::is_misplaced;
 use crate::ops::settings::{Layers, Problems};
 
 /// Reads `client_cert_file` and `client_key_file` below `prefix`: both or neither, and usable together.
@@ -32,7 +33,10 @@ fn checked(
     let setting = match &error {
         // One file may be both: then it is the certificate's, which is read first.
         PairError::File { path, .. } if *path == files.key && files.key != files.certificate => key_key,
-        PairError::File { .. } | PairError::Pair { .. } | PairError::Tls(_) => cert_key,
+        PairError::Misplaced if !is_misplaced(&files.certificate) => key_key,
+        PairError::Misplaced | PairError::File { .. } | PairError::Pair { .. } | PairError::Tls(_) => {
+            cert_key
+        }
     };
     problems.push(layers.problem(setting, &error.to_string()));
     None

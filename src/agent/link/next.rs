@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -66,15 +65,6 @@ pub(super) enum Wait {
     Backoff,
     /// This long and up to half of it more.
     AtLeast(Duration),
-}
-
-/// Since when there has been no link worth the name.
-///
-/// A session that ends soon after it began does not count as a link: else a gateway that accepts and drops would be
-/// dialed at the shortest delay for ever.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Outage {
-    since: Instant,
 }
 
 impl Failure {
@@ -152,6 +142,10 @@ impl Failure {
     fn cause(&self) -> String {
         match self {
             Self::Refused(status) if !status.message().trim().is_empty() => status.message().to_owned(),
+            // Behind these words stands a remedy, and there is one beside the cause.
+            Self::Cut(text) if text.contains(egress::WANTS_CERTIFICATE) => {
+                format!("the connection ended before the gateway answered: {}", egress::WANTS_CERTIFICATE)
+            }
             Self::Unreachable(_) | Self::Slow(_) | Self::Cut(_) | Self::Refused(_) => self.to_string(),
         }
     }
@@ -247,27 +241,6 @@ impl Wait {
     }
 }
 
-impl Outage {
-    /// Begins now.
-    pub(super) fn begin() -> Self {
-        Self { since: Instant::now() }
-    }
-
-    /// Takes note that a session ended which was attached at `attached`, and says whether it counted as a link.
-    pub(super) fn ended(&mut self, attached: Instant) -> bool {
-        let held = attached.elapsed() >= STEADY;
-        if held {
-            self.since = Instant::now();
-        }
-        held
-    }
-
-    /// How long there has been no link.
-    pub(super) fn lost_for(&self) -> Duration {
-        self.since.elapsed()
-    }
-}
-
 /// What an answer says. Ours explain themselves; of others the code may say more than the message.
 fn in_words(status: &Status) -> String {
     match (Reason::of(status), status.message().trim()) {
@@ -282,9 +255,6 @@ const FOR_A_PERSON: Duration = Duration::from_secs(60);
 
 /// The longest delay that a remote answer can ask for: a mistake over there must not park the agent for a day.
 const LONGEST_TOLD: Duration = Duration::from_secs(600);
-
-/// How long a session must last to count as a link.
-pub(super) const STEADY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

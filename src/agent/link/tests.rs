@@ -289,7 +289,9 @@ async fn a_session_that_is_reset_after_one_mebibyte_is_laid_to_a_body_limit() {
             Over::Limited(fault) => {
                 assert!(blamed && fault.message().contains("client_max_body_size"), "{most}: {fault}");
             }
-            Over::Lost(cause) => assert!(!blamed && cause.contains("reset the stream"), "{most}: {cause}"),
+            Over::Lost(lost) => {
+                assert!(!blamed && lost.cause.contains("reset the stream"), "{most}: {}", lost.cause);
+            }
             Over::Moved | Over::Drained => panic!("{most}: it ended in peace"),
         }
         tasks.cut();

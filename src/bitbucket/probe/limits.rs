@@ -20,6 +20,10 @@ fn rate_limit(seen: &Seen) -> Check {
         }
         (false, Some(0)) => Check::warned("rate-limit", format!("0{of} requests left"), advice::rate_limit()),
         (false, Some(left)) => Check::passed("rate-limit", format!("{left}{of} requests left")),
+        // An answer has a date (RFC 9110, section 6.6.1).
+        (false, None) if seen.ahead.is_none() => {
+            Check::skipped("rate-limit", "no answer of Bitbucket's tells of one")
+        }
         (false, None) => Check::passed("rate-limit", "no limit seen"),
     }
 }
@@ -70,7 +74,13 @@ mod tests {
         let refused = Reply::of(429, "").header("retry-after", "7");
         let check = rate_limit(&seen(&[Reply::of(200, "{}"), refused, Reply::of(200, "{}")]));
         assert_eq!(outcome(&check), ("warned".into(), "requests are refused, again in 7 s".into()));
-        assert_eq!(outcome(&rate_limit(&Seen::default())), ("passed".into(), "no limit seen".into()));
+        let dated = Reply::of(200, "{}").header("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(outcome(&rate_limit(&seen(&[dated]))), ("passed".into(), "no limit seen".into()));
+    }
+
+    #[test]
+    fn where_nobody_answered_no_limit_is_said_to_be_unseen() {
+        assert_eq!(rate_limit(&Seen::default()).outcome.to_string(), "skipped");
     }
 
     #[test]

@@ -38,8 +38,17 @@ impl Fake {
 
     /// A client of `http://git.example/bitbucket` whose requests go through it, with these credentials for it.
     fn client(&self, login: &str) -> Client {
+        self.client_of(login, Settings::default())
+    }
+
+    /// The same, with so long for a hop.
+    fn patient_client(&self, hop_timeout: std::time::Duration) -> Client {
+        self.client_of("", Settings { hop_timeout, ..Settings::default() })
+    }
+
+    fn client_of(&self, login: &str, settings: Settings) -> Client {
         let proxy = format!("http://{login}{}", self.url).parse().unwrap();
-        let settings = Settings { proxies: Proxies::always(proxy), ..Settings::default() };
+        let settings = Settings { proxies: Proxies::always(proxy), ..settings };
         let egress = Egress::new(&settings, &self.tasks).unwrap();
         let egress = egress.leg(Leg { plaintext: Plaintext::Anywhere, ..Leg::default() }).unwrap();
         Client::new(account("http://git.example/bitbucket"), &egress, &Budgets::default()).unwrap()
@@ -208,4 +217,36 @@ async fn who_speaks_tls_to_plain_http_leads_to_https() {
         has(fault.message(), &["TLS", "use an https:// URL"]);
         assert_ne!(fault.reason(), Reason::WriteUncertain, "it was not understood");
     }
+}
+
+#[tokio::test]
+async fn a_forwarding_proxy_that_hangs_up_is_named_in_bitbuckets_place() {
+    let fake = Fake::start("").await;
+    let client = fake.client("");
+    let (section, told) = probed(&client).await;
+    assert_eq!(section, "proxy-refused", "{told}");
+    has(
+        &told,
+        &[
+            "status: ",
+            &format!("the proxy http://{}", fake.url),
+            "gave no answer to a request to http://git.example",
+        ],
+    );
+    let error = read(&client).await;
+    assert!(matches!(error, Error::Unreachable { hop: Reason::EgressProxy, .. }), "{error:?}");
+    let error = write(&client).await;
+    assert!(!matches!(error, Error::Unreachable { .. }), "it may have been passed on: {error:?}");
+}
+
+#[tokio::test]
+async fn a_forwarding_proxy_that_stalls_is_named_in_bitbuckets_place() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let fake =
+        Fake { url: listener.local_addr().unwrap().to_string(), heads: Arc::default(), tasks: Tasks::new() };
+    let client = fake.patient_client(std::time::Duration::from_millis(200));
+    let (section, told) = probed(&client).await;
+    assert_eq!(section, "proxy-stalled", "{told}");
+    has(&told, &["status: ", &format!("the proxy http://{}", fake.url), "no answer after 200"]);
+    drop(listener);
 }

@@ -48,6 +48,12 @@ impl Error {
                 Advice { remedy, section: "proxy-tls", ..advice }
             }
             Self::ProxyRefused { origin, proxy, refusal } => refused(origin, proxy, refusal),
+            Self::ProxyBroken { origin, proxy, source } if origin.scheme() == Scheme::Http => Advice::new(
+                format!("the proxy {proxy} gave no answer to a request to {origin}: {source}"),
+                "look at the proxy's log: it hung up, or what stands behind it did; check that an HTTP proxy listens there, \
+                 and add a host inside the network to proxy.no_proxy (chart: proxy.noProxy)",
+                "proxy-refused",
+            ),
             Self::ProxyBroken { origin, proxy, source } => Advice::new(
                 format!("the proxy {proxy} gave no tunnel to {origin}: {source}"),
                 "check that an HTTP proxy listens there, and whether it wants http:// or https:// in its URL",
@@ -264,7 +270,12 @@ fn refused(origin: &Origin, proxy: &Origin, refusal: &Refusal) -> Advice {
 
 fn timeout(origin: &Origin, proxy: Option<&Origin>, hop: Hop, limit: Duration, begun: bool) -> Advice {
     let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
-    let cause = format!("connecting to {origin}{through} took longer than {limit:.1?} (stuck at: {hop})");
+    let cause = match (origin.scheme(), hop) {
+        (Scheme::Http, Hop::ProxyTunnel) => {
+            format!("a request to {origin}{through} had no answer after {limit:.1?} (stuck at: the proxy)")
+        }
+        _ => format!("connecting to {origin}{through} took longer than {limit:.1?} (stuck at: {hop})"),
+    };
     let (remedy, section) = match hop {
         Hop::ProxyResolve => ("check the DNS of the agent's host", "proxy-dns"),
         Hop::ProxyConnect => (
@@ -279,7 +290,7 @@ fn timeout(origin: &Origin, proxy: Option<&Origin>, hop: Hop, limit: Duration, b
         ),
         Hop::ProxyTunnel => (
             "the proxy took the request and did not answer: look at the proxy's log; it may be overloaded, or unable to \
-             reach the host",
+             reach the host, which may hang itself; egress.hop_timeout is how long it may take",
             "proxy-stalled",
         ),
         Hop::Check | Hop::Resolve => ("check the DNS of the agent's host", "dns"),

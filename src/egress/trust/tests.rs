@@ -114,6 +114,35 @@ fn a_named_source_without_a_certificate_is_an_error_that_names_it() {
 }
 
 #[test]
+fn a_folder_that_is_missing_or_empty_counts_only_where_nobody_is_left() {
+    let (folder, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ca = Ca::new("good");
+    fs::write(folder.path().join("ca.crt"), ca.pem()).unwrap();
+    let [good, empty] = [&folder, &empty].map(|folder| folder.path().display().to_string());
+    for bad in [&*empty, "/nowhere/ca"] {
+        let both = load(&Roots::named("", &format!("{good}:{bad}")), &[]).unwrap();
+        assert_eq!(both.store.len(), 1, "{bad}");
+        assert_eq!(load(&Roots::named("", &format!("{bad}:{good}")), &[]).unwrap().store.len(), 1, "{bad}");
+        let named = Roots::named("", bad);
+        let extra = [CaSource::Pem { name: "extra".into(), pem: ca.pem().into_bytes() }];
+        assert_eq!(load(&named, &extra).unwrap().store.len(), 1, "{bad}");
+        assert!(named.check(&extra).is_ok() && named.check(&[]).is_err(), "{bad}");
+        assert!(load(&named, &[]).unwrap_err().to_string().starts_with(bad), "{bad}");
+    }
+}
+
+#[test]
+fn a_file_without_an_end_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.crt");
+    File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
+    let text = CaSource::File(path).check().unwrap_err().to_string();
+    assert!(text.contains("large.crt is larger than 16 MiB"), "{text}");
+    let text = CaSource::File("/dev/zero".into()).check().unwrap_err().to_string();
+    assert_eq!(text, "/dev/zero is not a regular file");
+}
+
+#[test]
 fn nothing_named_is_the_platform() {
     assert_eq!(Roots::named("", ":"), Roots::Platform);
 }

@@ -164,7 +164,13 @@ impl Reader<'_> {
             (Some(text), None, None) => text.parse(&mut self.problems, fixed_secret),
             (None, Some(text), None) => {
                 let path = self.folder.join(text.value());
-                text.parse(&mut self.problems, |_| secret::SecretFile::open(path)).map(secret::Source::File)
+                // Behind the folder, a token would read as a path.
+                let misplaced = |raw: &str| !path.exists() && secret::is_misplaced(Path::new(raw));
+                let open = |raw: &str| match misplaced(raw) {
+                    true => Err(secret::Error::Misplaced),
+                    false => secret::SecretFile::open(&path),
+                };
+                text.parse(&mut self.problems, open).map(secret::Source::File)
             }
             (None, None, Some(text)) => {
                 let environment = self.environment;

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
+use prost::Message;
+use tokio::time::Instant;
 use tokio_stream::Stream;
 use tonic::Status;
 
@@ -44,14 +46,16 @@ struct Shared<M> {
     finished: bool,
     /// The stream is gone: nothing goes any more.
     gone: bool,
-    /// How many bytes the stream has taken, words not counted.
+    /// How many bytes the stream has taken, with what gRPC puts around them.
     sent: u64,
+    /// When it took the last of them.
+    sent_at: Instant,
     sender: Option<Waker>,
     writer: Option<Waker>,
 }
 
 /// A message that can carry bytes of the pipe.
-pub(super) trait Carrier {
+pub(super) trait Carrier: Message {
     fn of(bytes: Bytes) -> Self;
 }
 
@@ -72,6 +76,7 @@ fn pair<M>() -> (Outbox<M>, Outgoing<M>) {
         finished: false,
         gone: false,
         sent: 0,
+        sent_at: Instant::now(),
         sender: None,
         writer: None,
     }));
@@ -124,9 +129,10 @@ impl<M> Outbox<M> {
         Poll::Pending
     }
 
-    /// How many bytes have left for the peer.
-    pub(super) fn sent(&self) -> u64 {
-        lock(&self.shared).sent
+    /// How many bytes have left for the peer, with what gRPC puts around them, and when the last of them did.
+    pub(super) fn sent(&self) -> (u64, Instant) {
+        let shared = lock(&self.shared);
+        (shared.sent, shared.sent_at)
     }
 
     /// Ends the stream after what is queued.
@@ -141,7 +147,7 @@ impl<M: Carrier> Outgoing<M> {
     fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Option<M>> {
         let mut shared = lock(&self.shared);
         if let Some(word) = shared.words.pop_front() {
-            return Poll::Ready(Some(word));
+            return Poll::Ready(Some(counted(&mut shared, word)));
         }
         if !shared.bytes.is_empty() {
             let bytes = if shared.bytes.len() <= MESSAGE {
@@ -149,9 +155,8 @@ impl<M: Carrier> Outgoing<M> {
             } else {
                 shared.bytes.split_to(MESSAGE).freeze()
             };
-            shared.sent += bytes.len() as u64;
             wake(&mut shared.writer);
-            return Poll::Ready(Some(M::of(bytes)));
+            return Poll::Ready(Some(counted(&mut shared, M::of(bytes))));
         }
         if shared.finished {
             return Poll::Ready(None);
@@ -197,6 +202,12 @@ impl Carrier for AttachResponse {
     }
 }
 
+fn counted<M: Carrier>(shared: &mut Shared<M>, message: M) -> M {
+    shared.sent += (PREFIX + message.encoded_len()) as u64;
+    shared.sent_at = Instant::now();
+    message
+}
+
 fn wake(waker: &mut Option<Waker>) {
     if let Some(waker) = waker.take() {
         waker.wake();
@@ -207,6 +218,9 @@ fn wake(waker: &mut Option<Waker>) {
 fn lock<M>(shared: &Mutex<Shared<M>>) -> MutexGuard<'_, Shared<M>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// What gRPC puts before each message.
+const PREFIX: usize = 5;
 
 /// The most bytes of one message.
 const MESSAGE: usize = 64 * 1024;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::Stream as _;
 use tonic::{Status, Streaming};
 
@@ -30,7 +31,16 @@ pub struct Pipe<In: Incoming, Out> {
     unread: Bytes,
     words: mpsc::Sender<In::Word>,
     outbox: Outbox<Out>,
-    end: Arc<OnceLock<Status>>,
+    end: Arc<OnceLock<End>>,
+}
+
+/// How the peer ended the stream.
+#[derive(Debug)]
+pub(super) struct End {
+    /// The status that it ended with.
+    pub(super) status: Status,
+    /// When that was read.
+    pub(super) at: Instant,
 }
 
 /// What a message means to the one who receives it.
@@ -58,8 +68,8 @@ impl<In: Incoming, Out> Pipe<In, Out> {
         Self { stream, unread: Bytes::new(), words, outbox, end: Arc::default() }
     }
 
-    /// Where the status stands that the stream ended with, once it has ended with one.
-    pub(super) fn end(&self) -> Arc<OnceLock<Status>> {
+    /// Where it stands how the stream ended, once it has ended with a status.
+    pub(super) fn end(&self) -> Arc<OnceLock<End>> {
         Arc::clone(&self.end)
     }
 
@@ -68,7 +78,7 @@ impl<In: Incoming, Out> Pipe<In, Out> {
         // Its message alone: what a status shows of its details and sources is for no reader of a log.
         let error = io::Error::new(io::ErrorKind::ConnectionAborted, status.message());
         // Only the first end counts.
-        let _ = self.end.set(status);
+        let _ = self.end.set(End { status, at: Instant::now() });
         error
     }
 

@@ -1,9 +1,12 @@
 //! Settings that cannot be used, and questions that cannot be answered, with secrets in them: what is wrong is told without.
 
+use secrecy::ExposeSecret as _;
+
 use super::forms::Secret;
 use super::scene::{Login, Scene};
 use crate::tools::Nginx;
 use crate::tools::nginx::Block;
+use crate::world::new_key;
 use crate::world::program::{self, Program};
 use crate::world::tls::{Ca, Oddity};
 
@@ -35,6 +38,9 @@ async fn settings_that_cannot_be_used_are_told_without_the_secrets_in_them() {
             "[tenants.acme.agents.site.connections.main]\nurl = 'https://user:{CANARY}@git.example.com'\ntoken = 'x'"
         ),
         format!("[tenants.acme.agents.site.connections.main]\nauth = '{CANARY}'\ntoken = '{CANARY}'"),
+        format!(
+            "[tenants.acme.agents.site.connections.main]\nurl = 'https://git.test'\nprojects = ['X']\ntoken_file = '{CANARY}'"
+        ),
         format!("[tenants.acme.agents.site]\nkeys = ['{CANARY}']"),
         format!("[tenants.acme.callers.x]\nrole = 'read'\ntokens = [{{ id = 'x', sha256 = '{CANARY}' }}]"),
     ];
@@ -184,6 +190,33 @@ async fn explain_answers_and_refuses_without_the_password_of_the_url_that_it_is_
     let flag = format!("--https-proxy=http://robot:{PASSWORD}@proxy.test");
     for form in [&["doctor", &flag][..], &["run", &flag], &["egress", "explain", &flag, "https://git.test"]] {
         scene.to_the_end(form).await.heard(&["unexpected argument"]);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_place_of_its_files_path_is_told_without_it() {
+    let key = new_key();
+    let text = key.secret().expose_secret().to_owned();
+    let scene = Scene::new().secret(Secret::key("misplaced key", &key)).set("ACCESS_KEY", "");
+    tells_what_is_wrong(scene.set("ACCESS_KEY_FILE", &text), "ACCESS_KEY_FILE").await;
+    for token in [PASSWORD.to_owned(), format!("NjM3OTgx/{PASSWORD}+x="), format!("/{PASSWORD}")] {
+        refused("BITBUCKET_TOKEN_FILE", &token).await;
+    }
+    let scene =
+        Scene::new().set("HTTPS_PROXY", "http://proxy.test").secret(Secret::new("password", PASSWORD));
+    let scene = scene.set("PROXY_CREDENTIALS_FILE", &format!("robot:{PASSWORD}"));
+    tells_what_is_wrong(scene, "proxy.credentials_file").await;
+    let client = Ca::new("clients").issue(&["site"], &Oddity::Client);
+    for leg in ["GATEWAY", "BITBUCKET"] {
+        let scene = Scene::new().secret(Secret::pem("key", &client.key));
+        let certificate = scene.write("client.crt", &client.chain);
+        let scene = scene.set(&format!("{leg}_CLIENT_CERT_FILE"), &certificate);
+        tells_what_is_wrong(scene.set(&format!("{leg}_CLIENT_KEY_FILE"), &client.key), "client_key_file")
+            .await;
+        let scene = Scene::new().secret(Secret::pem("key", &client.key));
+        let both = format!("{}{}", client.key, client.chain);
+        let scene = scene.set(&format!("{leg}_CLIENT_CERT_FILE"), &both);
+        tells_what_is_wrong(scene.set(&format!("{leg}_CLIENT_KEY_FILE"), &both), "client_cert_file").await;
     }
 }
 

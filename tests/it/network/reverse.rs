@@ -36,7 +36,8 @@ async fn without_signs_of_life_in_time_the_same_session_is_cut() {
     let Some(nginx) = nginx(&root, &house, &documented().replace(" 1h;", " 1s;")).await else { return };
     let agent = behind(&house, &nginx, &root, &[("GITPROXY_LINK_PING", "9s")]);
     agent.says("attached").await;
-    agent.says("the session ended").await;
+    let line = agent.says("the session ended").await;
+    has(&line, &["time limit", "link.ping", "docs/troubleshooting.md#idle-timeout"]);
 }
 
 #[tokio::test]

@@ -73,10 +73,13 @@ pub(super) fn cut_short(cut: &Cut) -> Check {
             Check::failed(TRANSFER, found, Failure::from(cut.status.clone()).advice())
         }
         _ => {
-            let cause = "something between here and the gateway ends a stream that carries data";
+            let cause =
+                "something between here and the gateway ends a stream that carries data, or the gateway went";
             let remedy =
                 "take limits of size and time for request bodies off every reverse proxy before the gateway";
-            Check::failed(TRANSFER, found, Advice::new(cause, remedy, "body-limit"))
+            // No limit of a size is below: what ended it earlier was a time, or the end of a hop.
+            let section = if cut.sent >= SMALLEST_LIMIT { "body-limit" } else { "idle-timeout" };
+            Check::failed(TRANSFER, found, Advice::new(cause, remedy, section))
         }
     };
     check.detail(format!("{:?}: {}", cut.status.code(), cut.status.message()))
@@ -92,6 +95,8 @@ fn found(status: &Status) -> String {
 
 /// A round trip around the world takes about 300 ms.
 const FAR: Duration = Duration::from_millis(500);
+/// In bytes; nginx's own default.
+const SMALLEST_LIMIT: u64 = 1 << 20;
 const SLOW: Duration = Duration::from_secs(5);
 const SKEWED: Duration = Duration::from_secs(60);
 const WRONG: Duration = Duration::from_secs(300);
@@ -159,6 +164,9 @@ mod tests {
         let status = Status::internal("reset");
         let check = cut_short(&Cut { sent: 1 << 20, received: 0, status });
         assert!(check.is_failed() && check.found.contains("1024 KiB sent"), "{check:?}");
+        assert_eq!(section(&check), "body-limit");
+        let early = cut_short(&Cut { sent: 0, received: 0, status: Status::internal("reset") });
+        assert_eq!(section(&early), "idle-timeout");
         let status = Fault::new(Code::ResourceExhausted, Reason::Busy, "later").into();
         assert_eq!(cut_short(&Cut { sent: 0, received: 0, status }).outcome, Outcome::Skipped);
     }

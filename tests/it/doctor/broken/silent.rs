@@ -17,7 +17,7 @@ use crate::tools::{Netns, Nginx};
 use crate::world::tls::{Ca, Oddity};
 
 use super::super::visit::{Told, Visit};
-use super::{BITBUCKET, Diagnosis, GATEWAY};
+use super::{BITBUCKET, Diagnosis, GATEWAY, in_time};
 
 #[tokio::test]
 async fn a_gateway_that_accepts_and_answers_nothing() {
@@ -80,6 +80,45 @@ async fn a_proxy_that_takes_the_request_and_stalls() {
         }
         .is_told_by(&told);
     }
+}
+
+#[tokio::test]
+async fn a_hop_that_the_agent_would_wait_longer_for_is_a_warning() {
+    let hole = Hole::listening().await;
+    let visit = Visit::new().await.by_names_of_the_proxy().set("HTTPS_PROXY", &hole.url("http", "127.0.0.1"));
+    let visit = visit.set("GITPROXY_HOP_TIMEOUT", "20s").set("GITPROXY_CONNECT_TIMEOUT", "25s");
+    let told = visit.doctor(&["--json"]).await;
+    assert_eq!(told.code, 0, "the agent may attach: {}", told.all());
+    for leg in [GATEWAY, BITBUCKET] {
+        let tunnel = told.check(leg, "tunnel");
+        assert_eq!(tunnel["outcome"], "warned", "{}", told.all());
+        assert_eq!(tunnel["docs"], "docs/troubleshooting.md#proxy-stalled");
+        assert!(
+            tunnel["cause"].as_str().expect("a sentence").contains("the agent waits 2"),
+            "{}",
+            told.all()
+        );
+    }
+    for (leg, next) in [(GATEWAY, "attach"), (BITBUCKET, "status")] {
+        assert_eq!(told.check(leg, next)["outcome"], "skipped", "{}", told.all());
+    }
+    in_time(&told);
+}
+
+#[tokio::test]
+async fn a_proxy_that_takes_a_request_to_forward_and_stalls() {
+    let hole = Hole::listening().await;
+    let visit = Visit::new().await.set("BITBUCKET_PROXY", &hole.url("http", "127.0.0.1"));
+    Diagnosis {
+        code: 5,
+        leg: BITBUCKET,
+        check: "status",
+        section: "proxy-stalled",
+        cause: &["through the proxy http://127.0.0.1", "no answer after 10.0s"],
+        remedy: "the proxy's log",
+    }
+    .of(&visit.bitbucket_at("http://git.test:7990").connection("allow_http = true"))
+    .await;
 }
 
 #[tokio::test]
