@@ -113,3 +113,33 @@ const SQUID: &str = "x-squid-error";
 /// Shorter than the 20 s after which Tomcat closes an idle connection: a write that meets a connection just being closed
 /// would be in doubt.
 const IDLE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use http::header::AUTHORIZATION;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::egress::{Alpn, Egress, Settings};
+
+    #[tokio::test]
+    async fn a_header_that_gives_the_credentials_back_is_left_out_of_the_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (url, tasks) = (format!("http://{}", listener.local_addr().unwrap()), Tasks::new());
+        tasks.spawn(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let _head = tcp.read(&mut [0; 4096]).await;
+            let answer =
+                "HTTP/1.1 200 OK\r\nx-seen: Bearer c4nary-t0ken\r\nx-else: y\r\ncontent-length: 0\r\n\r\n";
+            tcp.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let egress = Egress::new(&Settings::default(), &tasks).unwrap();
+        let client = Client::new(egress.connector(url.parse().unwrap(), Alpn::Http1OrHttp2));
+        let request = Request::get(url).header(AUTHORIZATION, "Bearer c4nary-t0ken").body(Full::default());
+        let answer = client.send(request.unwrap()).await.unwrap();
+        assert!(!format!("{:?}", answer.headers()).contains("c4nary"), "{:?}", answer.headers());
+        assert_eq!(answer.headers()["x-else"], "y");
+        tasks.cut();
+    }
+}
