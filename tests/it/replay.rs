@@ -8,13 +8,15 @@ mod excepted;
 mod house;
 mod pointers;
 pub(crate) mod recording;
+mod table;
 
 use std::collections::BTreeSet;
 
-use self::commands::{COMMANDS, Replayed};
+use self::commands::Replayed;
 use self::excepted::EXCEPTED;
 use self::house::House;
 use self::recording::Recording;
+use self::table::COMMANDS;
 
 #[tokio::test]
 async fn what_a_real_bitbucket_said_arrives() {
