@@ -1,7 +1,7 @@
 //! The caller's key against doing a write twice.
 //!
-//! The key is checked here and carried in the [`Command`](super::Command). After audit and before the backend, the
-//! The journal answers a repeated key from what it remembers, and lets a twin wait for the call that is at it. It lives in
+//! The key is checked here and carried in the [`Command`](super::Command). After audit and before the backend, a
+//! journal answers a repeated key from what it remembers, and lets a twin wait for the call that is at it. It lives in
 //! this process and is bounded, so it saves work and orders twins, but proves nothing: the proof that a write has happened
 //! is the server's, and the backend asks for it.
 
