@@ -6,6 +6,7 @@
 mod commands;
 mod excepted;
 mod house;
+mod members;
 mod pointers;
 pub(crate) mod recording;
 mod table;
@@ -56,12 +57,13 @@ async fn what_a_real_bitbucket_said_arrives() {
 async fn well(house: &House, command: &Replayed, recording: &Recording) -> Result<(), String> {
     let told = house.ask(command, recording).await;
     let message = told.map_err(|status| format!("{status:?}"))?;
-    let lost: Vec<_> = command
-        .members
-        .iter()
-        .filter(|(from, _)| pointers::has(&recording.body_as_json(), from))
-        .filter(|(_, to)| !pointers::has(&message, to))
-        .map(|(from, to)| format!("{from} does not arrive as {to}"))
+    let body = recording.body_as_json();
+    let Replayed { from, to, members, .. } = command;
+    let pointers =
+        members.iter().map(|(source, target)| (format!("{from}{source}"), format!("{to}{target}")));
+    let lost: Vec<_> = pointers
+        .filter(|(source, target)| pointers::has(&body, source) && !pointers::has(&message, target))
+        .map(|(source, target)| format!("{source} does not arrive as {target}"))
         .collect();
     if lost.is_empty() { Ok(()) } else { Err(format!("{} in {message}", lost.join(", "))) }
 }

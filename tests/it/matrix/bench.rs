@@ -9,7 +9,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::world::{Caller, World};
+use crate::world::{Caller, Plan, World};
 
 /// See the module. Pull requests: 1 and 6 are open and merge, 2 waits for its merge, 3 is to be declined, 4 conflicts, 5 is bob's.
 /// Of 1, comment `$COMMENT` has a reply, `$LAST` none, and `$TASK` is a task; the head `$HEAD` has the build `ci`.
@@ -29,13 +29,14 @@ pub(super) struct Told {
 
 impl Bench {
     pub(super) async fn new(version: Version) -> Self {
-        let people = ["bob", "mallory", "reader"];
-        let world = World::with(|plan| {
-            people
-                .iter()
-                .fold(plan.version(version).local("main"), |plan, name| plan.local(name).token_of(name))
-        })
-        .await;
+        Self::with(|plan| plan.version(version).local("main")).await
+    }
+
+    /// With a connection `main` of another kind.
+    pub(super) async fn with(main: impl FnOnce(Plan) -> Plan) -> Self {
+        let other = |plan: Plan, name: &&str| plan.local(name).token_of(name);
+        let world = World::with(|plan| ["bob", "mallory", "reader"].iter().fold(main(plan), other)).await;
+        world.sim.add_user("carol", PASSWORD);
         let caller = world.caller().await;
         let pool = DescriptorPool::decode(DESCRIPTOR_SET).expect("descriptors");
         let mut bench = Self { world, caller, pool, names: Vec::new() };
@@ -178,5 +179,8 @@ pub(super) fn command(name: &str) -> &'static Method {
     let path = format!("/{SCM_PACKAGE}.{name}");
     METHODS.iter().find(|method| method.path == path).unwrap_or_else(|| panic!("no command {name}"))
 }
+
+/// Of the user carol.
+pub(super) const PASSWORD: &str = "correct+horse/battery staple:%";
 
 const WEB: &str = r#""repo": {"project": "SHOP", "slug": "web"}"#;

@@ -1,5 +1,6 @@
 //! Which command an endpoint's answers are replayed by, and where their members must arrive.
 
+use super::members::{Members, NONE};
 use super::recording::Recording;
 
 /// A command, asked while the server answers one of its requests from a recording.
@@ -12,8 +13,11 @@ pub(super) struct Replayed {
     pub(super) method: &'static str,
     /// Whether a path is that request's; for the recordings' endpoints and for our own requests.
     pub(super) is_it: fn(&str) -> bool,
-    /// Pointers into the recorded answer, and into the message where what stands there must arrive.
-    pub(super) members: &'static [(&'static str, &'static str)],
+    /// Where the entity stands in the recorded answer, and in the message.
+    pub(super) from: &'static str,
+    pub(super) to: &'static str,
+    /// What of it must arrive.
+    pub(super) members: Members,
 }
 
 impl Replayed {
@@ -35,37 +39,24 @@ pub(super) fn any(recording: &Recording) -> &'static Replayed {
     }
 }
 
-macro_rules! replayed {
-    ($name:literal, $request:literal, $method:literal, $is_it:expr, [$($from:literal => $to:literal),* $(,)?]) => {
-        Replayed { name: $name, request: $request, method: $method, is_it: $is_it, members: &[$(($from, $to)),*] }
-    };
+/// A command of which only the failure counts.
+const fn only(name: &'static str, request: &'static str, method: &'static str) -> Replayed {
+    Replayed { name, request, method, is_it: |_| true, from: "", to: "", members: NONE }
 }
 
-pub(super) use replayed;
-
-const ANY_READ: Replayed =
-    replayed!("Repos/GetRepo", r#"{"repo": {"project": "SHOP", "slug": "web"}}"#, "GET", |_| true, []);
-const ANY_POST: Replayed = replayed!(
+const ANY_READ: Replayed = only("Repos/GetRepo", r#"{"repo": {"project": "SHOP", "slug": "web"}}"#, "GET");
+const ANY_POST: Replayed = only(
     "Refs/CreateBranch",
     r#"{"repo": {"project": "SHOP", "slug": "web"}, "name": "x", "start_point": "y"}"#,
     "POST",
-    |_| true,
-    []
 );
-const ANY_PUT: Replayed = replayed!(
+const ANY_PUT: Replayed = only(
     "Files/EditFile",
     r#"{"repo": {"project": "SHOP", "slug": "web"}, "branch": "x", "path": "y", "message": "M"}"#,
     "PUT",
-    |_| true,
-    []
 );
-const ANY_DELETE: Replayed = replayed!(
-    "Refs/DeleteBranch",
-    r#"{"repo": {"project": "SHOP", "slug": "web"}, "name": "x"}"#,
-    "DELETE",
-    |_| true,
-    []
-);
+const ANY_DELETE: Replayed =
+    only("Refs/DeleteBranch", r#"{"repo": {"project": "SHOP", "slug": "web"}, "name": "x"}"#, "DELETE");
 
 /// Whether a method and a path are the request's.
 type IsIt = fn(&str, &str) -> bool;
