@@ -35,8 +35,10 @@ async fn with_a_proxy_nothing_leaves_for_anything_else_and_no_name_is_asked_for(
 #[tokio::test]
 async fn a_host_of_no_proxy_is_reached_directly_and_the_proxy_hears_nothing_of_it() {
     let Some(mut site) = Site::new().await else { return };
-    let _agent = site.agent(&[("NO_PROXY", ".test"), ("GATEWAY_URL", "https://gateway.test:1")]);
+    let agent = site.agent(&[("NO_PROXY", ".test"), ("GATEWAY_URL", "https://gateway.test:1")]);
     timeout(PATIENCE, site.netns.sends_to(GATEWAY)).await.expect("it tries the gateway itself");
+    // Nor once the gateway has refused.
+    timeout(PATIENCE, agent.says("not attached")).await.expect("it is refused");
     assert!(site.resolver.asked().iter().any(|name| name == "gateway.test"), "{:?}", site.resolver.asked());
     assert_eq!(site.netns.sent_to(PROXY).await, 0, "{:?}", site.squid.asked().await);
 }
