@@ -20,6 +20,7 @@ mod docs;
 mod doctor;
 mod house;
 mod isolation;
+mod limiter;
 mod matrix;
 mod methods;
 mod network;
