@@ -164,6 +164,8 @@ deadline (`grpc-timeout`), and a token in `authorization`. The metadata `gitprox
 several, `gitproxy-connection` the connection where the agent has several. A write takes an `idempotency-key`, a UUIDv7 made
 anew for each intended write: then a call whose answer was lost may simply be repeated ([writes.md](writes.md)).
 
+A diff, or a page of 10,000 paths, may be larger than the 4 MiB that most clients of gRPC take: let yours take 16 MiB.
+
 `CA.pem`, `gpk_…` and `GATEWAY` stand for yours; `cargo run --example demo` prints lines with all three filled in.
 
 Reasons are in `google.rpc.ErrorInfo`; [errors.md](errors.md) explains each. Common to many commands:
