@@ -26,7 +26,8 @@ impl Client {
     ///
     /// With a key it is looked for before anything is posted, also on what seems the first attempt: an earlier one may have
     /// gone through another process. It is never repeated, since Bitbucket takes a second one: what is not found stays in
-    /// doubt, and the caller's key makes the next attempt look again.
+    /// doubt, and the caller's key makes the next attempt look again. None of `taken` is found: an equal part of the same
+    /// text is another comment.
     ///
     /// # Errors
     /// Those of `attempt`; with a key, also those of looking.
@@ -34,6 +35,7 @@ impl Client {
         &self,
         (repo, pr_id): (&RepoId, i64),
         wanted: &Wanted<'_>,
+        taken: &[i64],
         attempt: impl Fn() -> A + Send + Sync,
     ) -> Result<(pb::Comment, Origin), Error>
     where
@@ -47,8 +49,8 @@ impl Client {
             // Whose comments cannot be told from another's are not looked for.
             let Some(author) = bearings.user.as_deref() else { return Ok(None) };
             let wanted = Wanted { author, ..*wanted };
-            let others = claims.of_others(key);
-            self.equal_comment(repo, pr_id, &wanted, from(&bearings, since), &others).await
+            let but_not = [&claims.of_others(key), taken].concat();
+            self.equal_comment(repo, pr_id, &wanted, from(&bearings, since), &but_not).await
         };
         let earlier = if key.is_some() { look(Bearings::key_made).await? } else { None };
         let (comment, origin) = match earlier {

@@ -91,7 +91,7 @@ impl Client {
         }
         let mut texts = split::parts(&post.text, LONGEST).into_iter();
         post.text = texts.next().unwrap_or_default();
-        let (first, origin) = self.post(&post).await?;
+        let (first, origin) = self.post(&post, &[]).await?;
         let parts = self.post_rest(&post, first.id, texts.collect()).await?;
         let existing = origin == Origin::Earlier;
         Ok(pb::PostCommentResponse { comment: Some(first), parts, existing })
@@ -105,13 +105,16 @@ impl Client {
         texts: Vec<String>,
     ) -> Result<Vec<pb::Comment>, Error> {
         let of = texts.len() + 1;
-        let mut parts = Vec::new();
+        let (mut parts, mut taken) = (Vec::new(), Vec::new());
         for text in texts {
             let place = Place::Reply { parent: comment };
             let kind = pb::CommentKind::Unspecified;
             let part = Post { repo: first.repo.clone(), pr_id: first.pr_id, text, place, anchor: None, kind };
-            match self.post(&part).await {
-                Ok((posted, _)) => parts.push(posted),
+            match self.post(&part, &taken).await {
+                Ok((posted, _)) => {
+                    taken.push(posted.id);
+                    parts.push(posted);
+                }
                 Err(source) => {
                     let posted = parts.len() + 1;
                     return Err(Error::InPart { posted, of, comment, source: Box::new(source) });
@@ -121,11 +124,12 @@ impl Client {
         Ok(parts)
     }
 
-    async fn post(&self, post: &Post) -> Result<(pb::Comment, Origin), Error> {
+    /// Posts one comment, which is none of `taken`.
+    async fn post(&self, post: &Post, taken: &[i64]) -> Result<(pb::Comment, Origin), Error> {
         let parent = if let Place::Reply { parent } = post.place { parent } else { 0 };
         let wanted = Wanted { author: "", text: &post.text, parent, anchor: post.anchor.as_ref() };
         let attempt = || async { reply(&self.send(request(post)).await?) };
-        let posted = self.post_once((&post.repo, post.pr_id), &wanted, attempt).await;
+        let posted = self.post_once((&post.repo, post.pr_id), &wanted, taken, attempt).await;
         let (mut comment, origin) = posted.map_err(|error| not_posted(error, &post.place))?;
         if parent != 0 {
             comment.parent_id = parent;

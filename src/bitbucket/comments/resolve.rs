@@ -38,10 +38,11 @@ impl Client {
         Ok(pb::ResolveCommentResponse { comment: Some(comment) })
     }
 
-    /// Whether a comment is below another one. Not every version says so with the comment: only its thread shows it.
+    /// Whether a comment is below another one. Not every version says so with the comment: only its thread shows it, since
+    /// a reply may have the anchor of its thread.
     async fn is_reply(&self, target: &Target, comment: &pb::Comment) -> Result<bool, Error> {
-        if comment.parent_id != 0 || comment.anchor.is_some() {
-            return Ok(comment.parent_id != 0);
+        if comment.parent_id != 0 {
+            return Ok(true);
         }
         let mut start = 0;
         loop {

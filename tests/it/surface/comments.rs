@@ -176,6 +176,14 @@ async fn tasks_are_resolved_everywhere_and_threads_where_there_are_any() {
         if threads {
             assert!(thread.expect("resolved").comment.expect("it").resolved);
             assert_eq!(reason(client.resolve_comment(resolve(pr, reply, false)).await), Reason::InvalidField);
+            let inline =
+                post(&client, pb::PostCommentRequest { anchor: Some(line(2)), ..comment(pr, "Two") });
+            let inline = inline.await.id;
+            let below = pb::PostCommentRequest { parent_id: inline, ..comment(pr, "Re") };
+            let below = post(&client, below).await.id;
+            assert_eq!(reason(client.resolve_comment(resolve(pr, below, false)).await), Reason::InvalidField);
+            let thread = client.resolve_comment(resolve(pr, inline, false)).await.expect("resolved");
+            assert!(thread.comment.expect("it").resolved);
         } else {
             assert_eq!(reason(thread), Reason::NotInThisVersion);
         }

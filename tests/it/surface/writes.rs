@@ -2,6 +2,8 @@
 
 mod loss;
 
+use std::collections::HashSet;
+
 use bitbucket_sim::{Commit as Seed, Fault as Trouble, Rule, Version, WriteKind};
 use gitproxy::bitbucket::{Client, Error};
 use gitproxy::ops::Call;
@@ -171,6 +173,66 @@ async fn equal_comments_under_keys_of_one_moment_stay_two_in_one_process() {
     assert_eq!(count(&world, WriteKind::Comment), 2);
     assert!(one.post_comment(comment(1, "Look")).await.expect("found").existing);
     assert_eq!(count(&world, WriteKind::Comment), 2);
+}
+
+#[tokio::test]
+async fn equal_parts_of_a_text_are_all_posted_and_found_again_by_another_process() {
+    let world = ahead(Version::V9_4).await;
+    world.client().open_pr(opening("x", "master", "Bump")).await.expect("opened");
+    let under_key =
+        || world.client().during(Call { key_made: first_made(), key: Some(7), ..Call::default() });
+    let long = pb::PostCommentRequest { split: true, ..comment(1, &"x".repeat(4 * 32_000)) };
+    // The third part fails: a process that knows nothing of the first two goes on after them.
+    let cut =
+        world.sim.knobs().add(Rule::new(Trouble::Status(403)).method("POST").path("/comments").every(3));
+    let failed = Fault::from(under_key().post_comment(long.clone()).await.expect_err("in part"));
+    world.sim.knobs().remove(cut);
+    assert_eq!((failed.fact("parts_posted"), failed.fact("parts")), (Some("2"), Some("4")), "{failed}");
+    for _ in 0..2 {
+        let posted = under_key().post_comment(long.clone()).await.expect("posted");
+        assert!(posted.existing);
+        let ids: HashSet<_> = posted.parts.iter().map(|part| part.id).collect();
+        assert_eq!((posted.parts.len(), ids.len()), (3, 3));
+        assert_eq!(count(&world, WriteKind::Comment), 4);
+    }
+}
+
+#[tokio::test]
+async fn an_equal_comment_is_found_behind_a_hundred_later_ones() {
+    let world = ahead(Version::V9_4).await;
+    let client = world.client();
+    client.open_pr(opening("x", "master", "Bump")).await.expect("opened");
+    client.post_comment(comment(1, "Look")).await.expect("posted");
+    for number in 0..130 {
+        client.post_comment(comment(1, &format!("Number {number}"))).await.expect("posted");
+    }
+    let second = world.client().during(Call { key_made: first_made(), key: Some(7), ..Call::default() });
+    assert!(second.post_comment(comment(1, "Look")).await.expect("found").existing);
+}
+
+#[tokio::test]
+async fn a_comment_that_another_process_has_changed_under_the_key_is_as_asked() {
+    let world = ahead(Version::V9_4).await;
+    let client = world.client();
+    client.open_pr(opening("x", "master", "Bump")).await.expect("opened");
+    let comment_id =
+        client.post_comment(comment(1, "Look")).await.expect("posted").comment.expect("named").id;
+    let update = |text: &str| pb::UpdateCommentRequest {
+        repo: web(),
+        pr_id: 1,
+        comment_id,
+        text: Some(text.to_owned()),
+        expected_version: Some(0),
+        ..Default::default()
+    };
+    keyed(&client, 7).update_comment(update("Look!")).await.expect("changed");
+    let again = keyed(&world.client(), 7).update_comment(update("Look!")).await.expect("it is as asked");
+    assert_eq!(again.comment.expect("named").version, 1);
+    assert_eq!(reason(world.client().update_comment(update("Look!")).await), Reason::CommentOutOfDate);
+    assert_eq!(
+        reason(keyed(&world.client(), 7).update_comment(update("Other")).await),
+        Reason::CommentOutOfDate
+    );
 }
 
 #[tokio::test]
