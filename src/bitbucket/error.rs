@@ -156,15 +156,15 @@ pub enum Error {
         /// The first version that has it.
         needs: Version,
     },
-    /// Some parts of a long comment are posted, and a further one failed.
-    #[error("{posted} of {of} parts are posted; the next failed")]
+    /// A write of several requests has happened in part: a further one failed.
+    #[error("{done} of {of} parts are done; the next failed")]
     InPart {
-        /// How many are posted.
-        posted: usize,
+        /// What it consists of.
+        part: Part,
+        /// How many are done.
+        done: usize,
         /// How many there are.
         of: usize,
-        /// The first part, as a comment's number.
-        comment: i64,
         /// Why the next one is not, or may not be.
         source: Box<Error>,
     },
@@ -213,6 +213,15 @@ pub enum Recovery {
     GiveUp,
 }
 
+/// What a write of several requests consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The parts of a long text, the first of which is the comment with this number.
+    Text(i64),
+    /// The annotations of a report, which itself is published.
+    Annotations,
+}
+
 /// Why nobody knows whether a write happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
@@ -224,6 +233,8 @@ pub enum Doubt {
     Gateway,
     /// Bitbucket says that it could not write its answer (FACTS 1.4, `JsonMappingException`).
     Serialisation,
+    /// What Bitbucket has afterwards is something else: another process writes the same at the same time.
+    Contested,
 }
 
 /// Who keeps a request from being done for the rate limit.
@@ -279,6 +290,14 @@ impl Error {
     /// Says that a field is missing or malformed.
     pub(super) fn field(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Field { field: field.into(), problem: problem.into() }
+    }
+
+    /// Whether nobody knows what happened to a write, or to one of its requests.
+    pub(super) fn is_doubt(&self) -> bool {
+        match self {
+            Self::InPart { source, .. } => source.is_doubt(),
+            other => matches!(other, Self::Uncertain { .. }),
+        }
     }
 
     /// Says that a write may have happened.
@@ -347,6 +366,9 @@ impl fmt::Display for Doubt {
             Self::Unreadable => "Bitbucket's answer cannot be read",
             Self::Gateway => "a proxy on the way to Bitbucket got no answer, or lost it",
             Self::Serialisation => "Bitbucket could not write its answer",
+            Self::Contested => {
+                "Bitbucket has something else now, so another process writes the same at the same time"
+            }
         })
     }
 }

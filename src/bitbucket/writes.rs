@@ -31,16 +31,19 @@ use crate::bitbucket::{Client, Error};
 
 mod bearings;
 mod claims;
+mod turns;
 
 use bearings::Known;
 pub(super) use bearings::{Bearings, Since};
 use claims::Claims;
+use turns::Turns;
 
 /// What a client knows for its writes.
 #[derive(Debug, Default)]
 pub(super) struct Writes {
     known: Known,
     pub(super) claims: Claims,
+    pub(super) turns: Turns,
 }
 
 impl Client {

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use url::Url;
+
 use super::command::Target;
 use crate::proto::Fault;
 use crate::proto::scm::v1::RepoRef;
@@ -184,15 +186,17 @@ impl Fields {
         self.name(field, url, presence);
         if !(url.is_empty() || url.starts_with("https://") || url.starts_with("http://")) {
             self.refuse(field, "must begin with https:// or http://");
+        } else if !(url.is_empty() || url.parse::<Url>().is_ok()) {
+            self.refuse(field, "must be a URL with a host");
         }
     }
 
-    /// A text of at most `most` characters.
+    /// A text of at most `most` characters, which Bitbucket counts as Java does: in code units of UTF-16.
     pub fn text(&mut self, field: &str, text: &str, presence: Presence, most: usize) {
         if presence == Presence::Required && text.trim().is_empty() {
             self.refuse(field, "must not be empty");
         }
-        if text.chars().count() > most {
+        if text.encode_utf16().count() > most {
             self.refuse(field, format!("must be at most {most} characters"));
         }
     }

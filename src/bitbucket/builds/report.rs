@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use serde::Serialize;
 
+use crate::bitbucket::error::{Doubt, Part};
 use crate::bitbucket::names::{CommitId, RepoId};
 use crate::bitbucket::request::{Draft, Path, Permission};
 use crate::bitbucket::{Client, Error};
@@ -34,6 +35,25 @@ impl Target {
     }
 }
 
+/// A report with its annotations, on its way to where it shall stand.
+#[derive(Debug)]
+struct Publication {
+    target: Target,
+    report: Report,
+    annotations: Vec<Annotation>,
+}
+
+/// What stands where a report shall be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Just this.
+    AsAsked,
+    /// A report with as many annotations.
+    AsLarge,
+    /// Something else, or nothing.
+    Other,
+}
+
 fn draft(method: Method, path: Path) -> Draft {
     Draft::new(method, path, Permission::RepoRead)
 }
@@ -51,11 +71,12 @@ impl Client {
     /// Publishes a report; the same key replaces it with all its annotations. The very same report is not written again.
     ///
     /// Report and annotations are separate writes of Bitbucket's. Each is one that may be repeated: the report and the
-    /// deletion are what they are however often they are done, and annotations are deleted before they are added again.
+    /// deletion are what they are however often they are done, and annotations are deleted before they are added again. In
+    /// this process those who publish under one key take turns.
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::OutsideProject`], and Bitbucket's refusals, such as `PERMISSION_MISSING` for a report that
-    /// another user has created.
+    /// another user has created; [`Error::InPart`] when the report is replaced and not all annotations are.
     pub async fn publish_report(
         &self,
         asked: pb::PublishReportRequest,
@@ -69,50 +90,85 @@ impl Client {
         let commit = self.commit_in(&repo, &asked.commit_id).await?;
         let target = Target { repo, commit, key: asked.key };
         let count = i32::try_from(annotations.len()).unwrap_or(i32::MAX);
-        if self.is_published(&target, &report, &annotations).await? {
-            return Ok(pb::PublishReportResponse { annotations: count, unchanged: true });
-        }
-        match self.publish(&target, &report, &annotations).await {
-            // Once more from the start, which deletes what may have arrived; unless all of it did.
-            Err(Error::Uncertain { .. }) => {
-                if !self.is_published(&target, &report, &annotations).await? {
-                    self.publish(&target, &report, &annotations).await?;
-                }
+        let Target { repo, commit, key } = &target;
+        let what = ["report", repo.project().as_str(), repo.slug().as_str(), commit.as_str(), key];
+        let _turn = self.writes().turns.take(&what).await;
+        let publication = Publication { target, report, annotations };
+        let unchanged = match self.compare(&publication).await? {
+            Standing::AsAsked => true,
+            Standing::AsLarge | Standing::Other => {
+                self.publish(&publication).await?;
+                false
             }
-            published => published?,
-        }
-        Ok(pb::PublishReportResponse { annotations: count, unchanged: false })
+        };
+        Ok(pb::PublishReportResponse { annotations: count, unchanged })
     }
 
-    async fn publish(&self, target: &Target, report: &Report, all: &[Annotation]) -> Result<(), Error> {
+    /// Publishes, and reads what stands then: an answer may have been lost, or another process may have published its own in
+    /// between. What is not as asked is published once more from the start, which deletes whatever has arrived.
+    async fn publish(&self, publication: &Publication) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        for _ in 0..ATTEMPTS {
+            outcome = self.replace(publication).await;
+            if outcome.as_ref().is_err_and(|error| !error.is_doubt()) {
+                return outcome;
+            }
+            let of = publication.annotations.len();
+            match self.compare(publication).await.map_err(|source| in_part(of, of, source))? {
+                Standing::AsAsked => return Ok(()),
+                // Bitbucket may keep a text in another form than it was given.
+                Standing::AsLarge if outcome.is_ok() => {}
+                Standing::AsLarge | Standing::Other => {
+                    outcome = outcome.and(Err(Error::Uncertain { doubt: Doubt::Contested, source: None }));
+                }
+            }
+        }
+        outcome
+    }
+
+    /// A failure after the first request leaves a report with some of its annotations, and says so.
+    async fn replace(&self, Publication { target, report, annotations }: &Publication) -> Result<(), Error> {
         self.send(draft(Method::PUT, target.path()).json(report)).await?;
+        let (mut done, of) = (0, annotations.len());
         // Bitbucket adds to those of a replaced report, and does not look for doubles.
-        self.send(draft(Method::DELETE, target.annotations()).empty()).await?;
-        for some in all.chunks(CHUNK) {
-            self.send(add_request(target, some)).await?;
+        let deleted = self.send(draft(Method::DELETE, target.annotations()).empty()).await;
+        deleted.map_err(|source| in_part(done, of, source))?;
+        for some in annotations.chunks(CHUNK) {
+            let added = self.send(add_request(target, some)).await;
+            added.map_err(|source| in_part(done, of, source))?;
+            done += some.len();
         }
         Ok(())
     }
 
-    /// Whether this report is there with just these annotations.
-    async fn is_published(
+    /// How what Bitbucket has compares with what is asked for.
+    async fn compare(
         &self,
-        target: &Target,
-        report: &Report,
-        annotations: &[Annotation],
-    ) -> Result<bool, Error> {
+        Publication { target, report, annotations }: &Publication,
+    ) -> Result<Standing, Error> {
         let found = match self.send(draft(Method::GET, target.path()).empty()).await {
             Ok(answer) => answer.json::<Report>()?,
-            Err(error) if error.reason() == Some(Reason::NotFound) => return Ok(false),
+            Err(error) if error.reason() == Some(Reason::NotFound) => return Ok(Standing::Other),
             Err(error) => return Err(error),
         };
-        if !found.is(report) {
-            return Ok(false);
-        }
-        let answer = self.send(draft(Method::GET, target.annotations()).empty()).await?;
-        Ok(answer.json::<Annotations>()?.are(annotations))
+        let same = found.is(report);
+        let there =
+            self.send(draft(Method::GET, target.annotations()).empty()).await?.json::<Annotations>()?;
+        let as_large = there.len() == annotations.len();
+        Ok(match same && there.are(annotations) {
+            true => Standing::AsAsked,
+            false if as_large => Standing::AsLarge,
+            false => Standing::Other,
+        })
     }
 }
+
+fn in_part(done: usize, of: usize, source: Error) -> Error {
+    Error::InPart { part: Part::Annotations, done, of, source: Box::new(source) }
+}
+
+/// The second attempt settles what the first has left.
+const ATTEMPTS: usize = 2;
 
 /// How many annotations go at a time: the longest messages stay below the 1 MiB that a reverse proxy may allow a body.
 const CHUNK: usize = 250;

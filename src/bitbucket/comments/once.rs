@@ -2,7 +2,6 @@
 
 use std::future::Future;
 
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use crate::bitbucket::comments::find::Wanted;
@@ -43,7 +42,10 @@ impl Client {
     {
         let since = self.since(Instant::now());
         let (claims, key) = (&self.writes().claims, self.call().key);
-        let _alone = claims.alone(print(repo, pr_id, wanted)).await;
+        // Between the look and the claim, two that post the same would each take the other's comment for their own.
+        let what =
+            ["comment", repo.project().as_str(), repo.slug().as_str(), &pr_id.to_string(), wanted.text];
+        let _turn = self.writes().turns.take(&what).await;
         let look = |from: fn(&Bearings, Since) -> i64| async move {
             let bearings = self.bearings().await?;
             // Whose comments cannot be told from another's are not looked for.
@@ -66,14 +68,4 @@ impl Client {
         claims.claim(comment.id, key);
         Ok((comment, origin))
     }
-}
-
-/// What tells comments of different content apart.
-fn print(repo: &RepoId, pr_id: i64, wanted: &Wanted<'_>) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    for text in [repo.project().as_str(), repo.slug().as_str(), &pr_id.to_string(), wanted.text] {
-        digest.update((text.len() as u64).to_be_bytes());
-        digest.update(text);
-    }
-    digest.finalize().into()
 }

@@ -8,6 +8,7 @@ use crate::bitbucket::comments::find::Wanted;
 use crate::bitbucket::comments::once::Origin;
 use crate::bitbucket::comments::place::{Anchor, Place};
 use crate::bitbucket::comments::{LONGEST, path, reply, split};
+use crate::bitbucket::error::Part as InPart;
 use crate::bitbucket::names::RepoId;
 use crate::bitbucket::pull_requests::{characters, number};
 use crate::bitbucket::request::{Draft, Permission};
@@ -116,8 +117,8 @@ impl Client {
                     parts.push(posted);
                 }
                 Err(source) => {
-                    let posted = parts.len() + 1;
-                    return Err(Error::InPart { posted, of, comment, source: Box::new(source) });
+                    let (part, done) = (InPart::Text(comment), parts.len() + 1);
+                    return Err(Error::InPart { part, done, of, source: Box::new(source) });
                 }
             }
         }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use tonic::Code;
 
 use crate::bitbucket::Error;
-use crate::bitbucket::error::{Doubt, Limiter, Recovery, Refusal, Speaker};
+use crate::bitbucket::error::{Doubt, Limiter, Part, Recovery, Refusal, Speaker};
 use crate::bitbucket::version::Version;
 use crate::proto::{Fault, Reason};
 
@@ -34,7 +34,7 @@ impl From<Error> for Fault {
             Error::TokenInvalid { connection, .. } => token(&connection),
             Error::Refused(refusal) => refused(*refusal),
             Error::TooOld { what, version, needs } => too_old(what, version, needs),
-            Error::InPart { posted, of, comment, source } => in_part(posted, of, comment, *source),
+            Error::InPart { part, done, of, source } => in_part(part, done, of, *source),
             Error::NoBuild { key } => {
                 Self::new(Code::NotFound, Reason::BuildNotFound, NO_BUILD).with("key", key)
             }
@@ -86,17 +86,24 @@ fn uncertain(doubt: Doubt) -> Fault {
 }
 
 /// Whatever stopped it, the write happened in part: no code may invite to repeat the whole.
-fn in_part(posted: usize, of: usize, comment: i64, source: Error) -> Fault {
+fn in_part(part: Part, done: usize, of: usize, source: Error) -> Fault {
     let why = Fault::from(source);
-    let message = format!(
-        "{posted} of {of} parts are posted, as comment {comment} and its replies; the next one: {}; do not repeat the \
-         call, post what is missing as replies",
-        why.message()
-    );
-    Fault::new(Code::Unknown, Reason::WriteUncertain, message)
-        .with("parts_posted", posted.to_string())
+    let (why, fault) = (why.message(), |message| Fault::new(Code::Unknown, Reason::WriteUncertain, message));
+    match part {
+        Part::Text(comment) => fault(format!(
+            "{done} of {of} parts are posted, as comment {comment} and its replies; the next one: {why}; call again under the \
+             same idempotency-key, which posts what is missing, or without one post that as replies"
+        ))
+        .with("parts_posted", done.to_string())
         .with("parts", of.to_string())
-        .with("comment_id", comment.to_string())
+        .with("comment_id", comment.to_string()),
+        Part::Annotations => fault(format!(
+            "the report is replaced, with {done} of {of} annotations; the next request: {why}; the same call again \
+             completes it"
+        ))
+        .with("annotations_published", done.to_string())
+        .with("annotations", of.to_string()),
+    }
 }
 
 fn not_bitbucket(message: &str) -> Fault {

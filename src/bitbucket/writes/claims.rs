@@ -1,31 +1,16 @@
 //! Which comments are whose, as far as this process has posted or found them.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::OwnedMutexGuard;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Comments that belong to writes of this process, so that none answers for the write of another key.
 #[derive(Debug, Default)]
 pub(in crate::bitbucket) struct Claims {
     /// The number of a comment, and the key of its write; `None` for a write without a key. The oldest first.
     claimed: Mutex<VecDeque<(i64, Option<u128>)>>,
-    /// Those that are being posted, by what they say.
-    posting: Mutex<HashMap<[u8; 32], Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Claims {
-    /// Waits until nobody in this process posts the same: between the look and the claim, two would each take the
-    /// other's comment for their own.
-    pub(in crate::bitbucket) async fn alone(&self, print: [u8; 32]) -> OwnedMutexGuard<()> {
-        let place = {
-            let mut posting = lock(&self.posting);
-            posting.retain(|_, place| Arc::strong_count(place) > 1);
-            Arc::clone(posting.entry(print).or_default())
-        };
-        place.lock_owned().await
-    }
-
     /// Says that the comment is of the write with this key.
     pub(in crate::bitbucket) fn claim(&self, comment: i64, key: Option<u128>) {
         let mut claimed = lock(&self.claimed);
@@ -72,16 +57,5 @@ mod tests {
         (0..=i64::try_from(MOST).unwrap()).for_each(|comment| claims.claim(comment, None));
         let left = claims.of_others(None);
         assert_eq!((left.len(), left[0]), (MOST, 1));
-    }
-
-    #[tokio::test]
-    async fn equal_comments_are_posted_one_after_the_other_and_nothing_is_left_behind() {
-        let claims = Claims::default();
-        let first = claims.alone([1; 32]).await;
-        let other = claims.alone([2; 32]).await;
-        assert!(futures_util::FutureExt::now_or_never(claims.alone([1; 32])).is_none());
-        drop((first, other));
-        drop(claims.alone([1; 32]).await);
-        assert_eq!(lock(&claims.posting).len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Builds and reports.
 
-use bitbucket_sim::{Fault as Trouble, Rule, Version};
+use bitbucket_sim::{Fault as Trouble, Rule, Version, WriteKind};
 use gitproxy::proto::scm::v1 as pb;
 use gitproxy::proto::{Fault, Reason};
 
@@ -122,4 +122,74 @@ async fn a_report_replaces_itself_and_the_same_one_is_left_alone() {
         let none = client.publish_report(report(&head, 0)).await.expect("published");
         assert_eq!((none.annotations, none.unchanged), (0, false));
     }
+}
+
+#[tokio::test]
+async fn two_who_publish_one_report_at_once_take_turns() {
+    let world = World::new(Version::V9_4).await;
+    let client = world.client();
+    let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
+    for round in 1..=5 {
+        let (one, two) = (client.publish_report(report(&head, 300)), client.publish_report(report(&head, 7)));
+        let (one, two) = tokio::join!(one, two);
+        assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+        // Nobody found a mixture and had to publish again; only where the first stood already was one of them not written.
+        let puts = world.sim.writes().iter().filter(|write| write.kind == WriteKind::PutReport).count();
+        assert!(puts <= 2 * round, "{puts} in {round} rounds");
+    }
+}
+
+#[tokio::test]
+async fn what_another_process_has_put_in_between_is_replaced_once_more() {
+    let world = World::new(Version::V9_4).await;
+    let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
+    // A process of its own knows nothing of the others' turns.
+    let racing = (0..4).map(|n| {
+        let client = world.client();
+        let asked = report(&head, 10 + n);
+        async move { client.publish_report(asked).await }
+    });
+    let mut settled = Vec::new();
+    for (n, outcome) in futures_util::future::join_all(racing).await.into_iter().enumerate() {
+        match outcome {
+            Ok(published) => settled.push(usize::try_from(published.annotations).expect("a count")),
+            Err(error) => assert_eq!(Fault::from(error).reason(), Reason::WriteUncertain, "publisher {n}"),
+        }
+    }
+    // Nobody has been told of a mixture: after them, one more call finds or makes a whole report.
+    let last = world.client();
+    last.publish_report(report(&head, 10)).await.expect("published");
+    assert!(last.publish_report(report(&head, 10)).await.expect("there").unchanged);
+}
+
+#[tokio::test]
+async fn a_report_that_is_replaced_in_part_says_so_and_the_same_call_completes_it() {
+    let world = World::new(Version::V9_4).await;
+    let client = world.client();
+    let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
+    client.publish_report(report(&head, 2)).await.expect("published");
+    world.trouble(Rule::new(Trouble::Status(403)).method("POST").path("/annotations").every(2));
+    let error = Fault::from(client.publish_report(report(&head, 600)).await.expect_err("in part"));
+    assert_eq!(
+        (error.reason(), error.fact("annotations_published"), error.fact("annotations")),
+        (Reason::WriteUncertain, Some("250"), Some("600")),
+        "{error}"
+    );
+    assert!(error.message().contains("the same call again"), "{error}");
+    world.sim.knobs().clear();
+    assert!(!client.publish_report(report(&head, 600)).await.expect("completed").unchanged);
+    assert!(client.publish_report(report(&head, 600)).await.expect("there").unchanged);
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_replaced_is_left_as_it_was() {
+    let world = World::new(Version::V9_4).await;
+    let client = world.client();
+    let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
+    client.publish_report(report(&head, 2)).await.expect("published");
+    world.trouble(Rule::new(Trouble::Status(403)).method("PUT"));
+    let refused = client.publish_report(report(&head, 600)).await;
+    assert_ne!(reason(refused), Reason::WriteUncertain);
+    world.sim.knobs().clear();
+    assert!(client.publish_report(report(&head, 2)).await.expect("there").unchanged);
 }

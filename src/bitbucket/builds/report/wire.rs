@@ -152,6 +152,10 @@ impl Annotation {
 }
 
 impl Annotations {
+    pub(super) fn len(&self) -> usize {
+        self.annotations.len()
+    }
+
     /// Whether they are these, in whatever order, each as often.
     pub(super) fn are(mut self, wanted: &[Annotation]) -> bool {
         let mut wanted = wanted.to_vec();

@@ -1,0 +1,55 @@
+//! Turns: of writes that would get in each other's way, one after the other in this process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::OwnedMutexGuard;
+
+/// Who is at it, by what it is.
+#[derive(Debug, Default)]
+pub(in crate::bitbucket) struct Turns {
+    taken: Mutex<HashMap<Print, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+type Print = [u8; 32];
+
+impl Turns {
+    /// Waits until nobody in this process is at the same, and keeps others out for as long as the guard lives. `what` tells
+    /// one from another by all of its parts.
+    pub(in crate::bitbucket) async fn take(&self, what: &[&str]) -> OwnedMutexGuard<()> {
+        let place = {
+            let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+            taken.retain(|_, place| Arc::strong_count(place) > 1);
+            Arc::clone(taken.entry(print(what)).or_default())
+        };
+        place.lock_owned().await
+    }
+}
+
+fn print(what: &[&str]) -> Print {
+    let mut digest = Sha256::new();
+    for part in what {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_same_waits_what_differs_does_not_and_nothing_is_left_behind() {
+        let turns = Turns::default();
+        let first = turns.take(&["a", "b"]).await;
+        let other = turns.take(&["ab"]).await;
+        assert!(turns.take(&["a", "b"]).now_or_never().is_none());
+        drop((first, other));
+        drop(turns.take(&["a", "b"]).await);
+        assert_eq!(turns.taken.lock().unwrap().len(), 1);
+    }
+}
