@@ -11,8 +11,8 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, LOCATION, USER_AGENT};
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tokio::time;
 use tower::ServiceExt as _;
@@ -36,6 +36,7 @@ use crate::proto::Effect;
 use crate::proto::scm::v1::RepoRef;
 
 mod pace;
+mod redirects;
 
 /// A Bitbucket, through one connection; cheap to clone, and clones share their sockets.
 ///
@@ -210,41 +211,6 @@ impl Client {
         persistently(asked.effect, || self.paced(&request, &asked, patience, begun)).await
     }
 
-    /// Sends a request, and again where a moved repository's redirect points, as far as that is inside the projects.
-    async fn follow(&self, request: &Request<Bytes>, asked: &Asked) -> Result<Response<Body>, Error> {
-        let mut below = request.uri().clone();
-        for _ in 0..=HOPS {
-            let response = self.once(request, &below, asked).await?;
-            let status = response.status();
-            let Some(location) = redirect(status, response.headers()) else { return Ok(response) };
-            below = self.moved(&below, location, status, asked.effect)?;
-            // To wait here would be to wait within the attempt's time.
-            let _paid = self.charge(request);
-            debug!(%status, "followed a moved repository");
-        }
-        Err(self.stranger(Stranger::Loop))
-    }
-
-    /// Where a redirect leads.
-    fn moved(&self, from: &Uri, location: &str, status: StatusCode, effect: Effect) -> Result<Uri, Error> {
-        // The others turn a write into a GET, by custom.
-        let keeps_method = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
-        let target = self.inner.base.below(from, location).filter(|_| keeps_method || effect == Effect::Read);
-        let target = target.ok_or_else(|| {
-            let target = location.split(['?', '#']).next().unwrap_or_default().to_owned();
-            self.stranger(Stranger::Redirect { target })
-        })?;
-        match project_in(&target) {
-            Some(project) if !self.inner.projects.contains(&project) => {
-                Err(Error::OutsideProject { project })
-            }
-            None if project_in(from).is_some() => {
-                Err(self.stranger(Stranger::Redirect { target: target.path().to_owned() }))
-            }
-            Some(_) | None => Ok(target),
-        }
-    }
-
     /// Sends a request once.
     async fn once(
         &self,
@@ -366,27 +332,12 @@ async fn no_file(response: Response<Body>, asked: &Asked) -> Error {
     judged.map_or_else(|error| error, stranger)
 }
 
-fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<&str> {
-    let location = || headers.get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or_default();
-    // 304 and 300 have no target that could be followed, and no REST resource answers so.
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308).then(location)
-}
-
-/// The project that a path below the base names: `/rest/{resource}/{version}/projects/{key}/…`. What is no key is given
-/// as it is: it is not in any set of projects.
-fn project_in(below: &Uri) -> Option<String> {
-    let key = below.path().split('/').skip_while(|segment| *segment != "projects").nth(1)?;
-    Some(percent_encoding::percent_decode_str(key).decode_utf8_lossy().into_owned())
-}
-
 const X_ATLASSIAN_TOKEN: HeaderName = HeaderName::from_static("x-atlassian-token");
 const AGENT: &str = concat!("gitproxy/", env!("CARGO_PKG_VERSION"));
 /// The largest JSON answer that is read, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;
 /// How long one attempt may take, to its whole answer or to a file's first bytes; and then between the bytes of a file.
 const ATTEMPT: Duration = Duration::from_secs(30);
-/// How many redirects are followed.
-const HOPS: usize = 3;
 /// How often a failed attempt is repeated, and after what pause first; the pause doubles.
 const RETRIES: usize = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
