@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use tracing::debug;
 
 use crate::bitbucket::account::{Account, Base, Credential};
-use crate::bitbucket::budget::{Budget, Budgets};
+use crate::bitbucket::budget::{Budgets, Purse};
 use crate::bitbucket::download::Download;
 use crate::bitbucket::error::{Doubt, Recovery, Site, Stranger, refusal};
 use crate::bitbucket::names::{Projects, RepoId};
@@ -37,6 +37,8 @@ use crate::proto::scm::v1::RepoRef;
 
 mod pace;
 mod redirects;
+
+use pace::Proof;
 
 /// A Bitbucket, through one connection; cheap to clone, and clones share their sockets.
 ///
@@ -61,8 +63,8 @@ struct Inner {
     turnstile: Turnstile,
     seen: Seen,
     writes: Writes,
-    /// Shared with the other connections of the same user.
-    budget: Arc<Budget>,
+    /// On the budget that it shares with the other connections of the same user.
+    purse: Purse,
 }
 
 impl Client {
@@ -90,7 +92,7 @@ impl Client {
         connector: Option<Connector>,
         budgets: &Budgets,
     ) -> Result<Self, Error> {
-        let (base, budget) = (Base::of(&account)?, budgets.of(&account));
+        let (base, purse) = (Base::of(&account)?, budgets.purse(&account));
         let site = Site { connection: account.name.into(), base: base.as_str().into() };
         let Account { credential, user, projects, .. } = account;
         let user = user.or_else(|| credential.login().map(str::to_owned));
@@ -107,7 +109,7 @@ impl Client {
             turnstile,
             seen: Seen::default(),
             writes: Writes::default(),
-            budget,
+            purse,
         };
         Ok(Self { inner: Arc::new(inner), call: Call::default() })
     }
@@ -186,29 +188,31 @@ impl Client {
     /// Sends a request and reads its answer, of at most 16 MiB.
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Reply, Error> {
         let asked = Asked::of(&request, &self.inner.site);
-        let whole = || async {
-            let response = self.follow(&request, &asked).await?;
-            refusal::judge(collect(response, &asked, Quoted::IfRefused).await?)
+        let (request, asked) = (&request, &asked);
+        let whole = |proof: Proof| async move {
+            let response = proof.of(self.follow(request, asked).await?);
+            refusal::judge(collect(response, asked, Quoted::IfRefused).await?)
         };
         let patience = self.patience();
-        persistently(asked.effect, || self.paced(&request, &asked, patience, whole)).await
+        persistently(asked.effect, || self.paced(request, asked, patience, whole)).await
     }
 
     /// Sends a request whose answer is a file of any size; its first bytes have arrived when this returns.
     pub(super) async fn open(&self, request: Request<Bytes>) -> Result<Download, Error> {
         let asked = Asked::of(&request, &self.inner.site);
-        let begun = || async {
-            let response = self.follow(&request, &asked).await?;
+        let (request, asked) = (&request, &asked);
+        let begun = |proof: Proof| async move {
+            let response = proof.of(self.follow(request, asked).await?);
             // Bitbucket may call a file anything, HTML included; a login page comes before authentication (FACTS 1.2, 1.8).
             let headers = response.headers();
             let stranger = reply::kind(headers) == Kind::Html && !reply::is_authenticated(headers);
             if stranger || !response.status().is_success() {
-                return Err(no_file(response, &asked).await);
+                return Err(no_file(response, asked).await);
             }
             Download::begin(response.into_body(), &asked.site.base, ATTEMPT).await
         };
         let patience = self.patience();
-        persistently(asked.effect, || self.paced(&request, &asked, patience, begun)).await
+        persistently(asked.effect, || self.paced(request, asked, patience, begun)).await
     }
 
     /// Sends a request once.
@@ -221,6 +225,7 @@ impl Client {
         let dressed = self.dress(request, below)?;
         let sent = self.inner.transport.clone().oneshot(dressed).await;
         if let Ok(response) = &sent {
+            self.heard(request, response);
             let id = response.headers().get("x-arequestid").and_then(|id| id.to_str().ok());
             debug!(method = %request.method(), path = below.path(), status = %response.status(), id, "Bitbucket answered");
         }
