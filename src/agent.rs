@@ -220,7 +220,7 @@ fn clients(config: &Config, ways: &Ways, budgets: &Budgets) -> Result<Vec<Client
 
 /// The Bitbuckets of the settings, and the way to serve one that comes with a call.
 fn connections(local: Vec<Client>, config: &Config, ways: &Ways, budgets: &Budgets) -> Connections {
-    let (egress, budgets) = (ways.held.clone(), budgets.clone());
+    let (egress, budgets) = (ways.held.clone(), budgets.for_held());
     let held = Held::new(move |account| Client::new(account, &egress, &budgets), config.new_origins);
     Connections::new(local.into_iter().map(backend::connection), Arc::new(held))
 }

@@ -29,7 +29,7 @@ pub mod policy;
 pub mod projects;
 mod services;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use audit::Audit;
 pub use call::Core;

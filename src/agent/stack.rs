@@ -27,9 +27,10 @@ pub fn stack(services: Routes, limits: Limits, tasks: &Tasks) -> Service {
         .layer(ObserveLayer::new())
         // From here down errors and panics may happen; this turns each into the status the cloud may see.
         .layer(RescueLayer::new())
-        // Before the limits: who has stopped waiting must not hold a place in them.
+        // Before the limits: who has stopped waiting must not hold a place in them, unless a write of his goes on.
         .layer(DeadlineLayer::new(Defaults::default(), tasks))
-        // Refuse at once when full; the permit stays with the body, so a download counts until it ends.
+        // Refuse at once when full; the permit stays with the body, so a download counts until it ends, and a write with a
+        // key beyond its call.
         .layer(AdmitLayer::new(limits, tasks))
         // Generic over bodies; ours is named here.
         .map_request(|request: http::Request<Body>| request)

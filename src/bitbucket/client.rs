@@ -11,15 +11,15 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, LOCATION, USER_AGENT};
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tokio::time;
 use tower::ServiceExt as _;
 use tracing::debug;
 
 use crate::bitbucket::account::{Account, Base, Credential};
-use crate::bitbucket::budget::{Budget, Budgets};
+use crate::bitbucket::budget::{Budgets, Purse};
 use crate::bitbucket::download::Download;
 use crate::bitbucket::error::{Doubt, Recovery, Site, Stranger, refusal};
 use crate::bitbucket::names::{Projects, RepoId};
@@ -36,6 +36,9 @@ use crate::proto::Effect;
 use crate::proto::scm::v1::RepoRef;
 
 mod pace;
+mod redirects;
+
+use pace::Proof;
 
 /// A Bitbucket, through one connection; cheap to clone, and clones share their sockets.
 ///
@@ -60,8 +63,8 @@ struct Inner {
     turnstile: Turnstile,
     seen: Seen,
     writes: Writes,
-    /// Shared with the other connections of the same user.
-    budget: Arc<Budget>,
+    /// On the budget that it shares with the other connections of the same user.
+    purse: Purse,
 }
 
 impl Client {
@@ -89,7 +92,7 @@ impl Client {
         connector: Option<Connector>,
         budgets: &Budgets,
     ) -> Result<Self, Error> {
-        let (base, budget) = (Base::of(&account)?, budgets.of(&account));
+        let (base, purse) = (Base::of(&account)?, budgets.purse(&account));
         let site = Site { connection: account.name.into(), base: base.as_str().into() };
         let Account { credential, user, projects, .. } = account;
         let user = user.or_else(|| credential.login().map(str::to_owned));
@@ -106,7 +109,7 @@ impl Client {
             turnstile,
             seen: Seen::default(),
             writes: Writes::default(),
-            budget,
+            purse,
         };
         Ok(Self { inner: Arc::new(inner), call: Call::default() })
     }
@@ -185,64 +188,31 @@ impl Client {
     /// Sends a request and reads its answer, of at most 16 MiB.
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Reply, Error> {
         let asked = Asked::of(&request, &self.inner.site);
-        let whole = || async {
-            let response = self.follow(&request, &asked).await?;
-            refusal::judge(collect(response, &asked, Quoted::IfRefused).await?)
+        let (request, asked) = (&request, &asked);
+        let whole = |proof: Proof| async move {
+            let response = proof.of(self.follow(request, asked).await?);
+            refusal::judge(collect(response, asked, Quoted::IfRefused).await?)
         };
         let patience = self.patience();
-        persistently(asked.effect, || self.paced(&request, &asked, patience, whole)).await
+        persistently(asked.effect, || self.paced(request, asked, patience, whole)).await
     }
 
     /// Sends a request whose answer is a file of any size; its first bytes have arrived when this returns.
     pub(super) async fn open(&self, request: Request<Bytes>) -> Result<Download, Error> {
         let asked = Asked::of(&request, &self.inner.site);
-        let begun = || async {
-            let response = self.follow(&request, &asked).await?;
+        let (request, asked) = (&request, &asked);
+        let begun = |proof: Proof| async move {
+            let response = proof.of(self.follow(request, asked).await?);
             // Bitbucket may call a file anything, HTML included; a login page comes before authentication (FACTS 1.2, 1.8).
             let headers = response.headers();
             let stranger = reply::kind(headers) == Kind::Html && !reply::is_authenticated(headers);
             if stranger || !response.status().is_success() {
-                return Err(no_file(response, &asked).await);
+                return Err(no_file(response, asked).await);
             }
             Download::begin(response.into_body(), &asked.site.base, ATTEMPT).await
         };
         let patience = self.patience();
-        persistently(asked.effect, || self.paced(&request, &asked, patience, begun)).await
-    }
-
-    /// Sends a request, and again where a moved repository's redirect points, as far as that is inside the projects.
-    async fn follow(&self, request: &Request<Bytes>, asked: &Asked) -> Result<Response<Body>, Error> {
-        let mut below = request.uri().clone();
-        for _ in 0..=HOPS {
-            let response = self.once(request, &below, asked).await?;
-            let status = response.status();
-            let Some(location) = redirect(status, response.headers()) else { return Ok(response) };
-            below = self.moved(&below, location, status, asked.effect)?;
-            // To wait here would be to wait within the attempt's time.
-            let _paid = self.charge(request);
-            debug!(%status, "followed a moved repository");
-        }
-        Err(self.stranger(Stranger::Loop))
-    }
-
-    /// Where a redirect leads.
-    fn moved(&self, from: &Uri, location: &str, status: StatusCode, effect: Effect) -> Result<Uri, Error> {
-        // The others turn a write into a GET, by custom.
-        let keeps_method = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
-        let target = self.inner.base.below(from, location).filter(|_| keeps_method || effect == Effect::Read);
-        let target = target.ok_or_else(|| {
-            let target = location.split(['?', '#']).next().unwrap_or_default().to_owned();
-            self.stranger(Stranger::Redirect { target })
-        })?;
-        match project_in(&target) {
-            Some(project) if !self.inner.projects.contains(&project) => {
-                Err(Error::OutsideProject { project })
-            }
-            None if project_in(from).is_some() => {
-                Err(self.stranger(Stranger::Redirect { target: target.path().to_owned() }))
-            }
-            Some(_) | None => Ok(target),
-        }
+        persistently(asked.effect, || self.paced(request, asked, patience, begun)).await
     }
 
     /// Sends a request once.
@@ -255,6 +225,7 @@ impl Client {
         let dressed = self.dress(request, below)?;
         let sent = self.inner.transport.clone().oneshot(dressed).await;
         if let Ok(response) = &sent {
+            self.heard(request, response);
             let id = response.headers().get("x-arequestid").and_then(|id| id.to_str().ok());
             debug!(method = %request.method(), path = below.path(), status = %response.status(), id, "Bitbucket answered");
         }
@@ -366,27 +337,12 @@ async fn no_file(response: Response<Body>, asked: &Asked) -> Error {
     judged.map_or_else(|error| error, stranger)
 }
 
-fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<&str> {
-    let location = || headers.get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or_default();
-    // 304 and 300 have no target that could be followed, and no REST resource answers so.
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308).then(location)
-}
-
-/// The project that a path below the base names: `/rest/{resource}/{version}/projects/{key}/…`. What is no key is given
-/// as it is: it is not in any set of projects.
-fn project_in(below: &Uri) -> Option<String> {
-    let key = below.path().split('/').skip_while(|segment| *segment != "projects").nth(1)?;
-    Some(percent_encoding::percent_decode_str(key).decode_utf8_lossy().into_owned())
-}
-
 const X_ATLASSIAN_TOKEN: HeaderName = HeaderName::from_static("x-atlassian-token");
 const AGENT: &str = concat!("gitproxy/", env!("CARGO_PKG_VERSION"));
 /// The largest JSON answer that is read, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;
 /// How long one attempt may take, to its whole answer or to a file's first bytes; and then between the bytes of a file.
 const ATTEMPT: Duration = Duration::from_secs(30);
-/// How many redirects are followed.
-const HOPS: usize = 3;
 /// How often a failed attempt is repeated, and after what pause first; the pause doubles.
 const RETRIES: usize = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(150);

@@ -70,15 +70,20 @@ impl Reply {
     /// The user that Bitbucket took the token for; `None` for nobody, and for the synthetic user of a project's or
     /// repository's token (FACTS 1.2).
     pub(super) fn user(&self) -> Option<String> {
-        let name = self.headers.get("x-ausername")?.to_str().ok()?;
-        // Percent-encoded: `a@b.com` travels as `a%40b.com`.
-        let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
-        Some(name).filter(|name| !name.is_empty() && !name.starts_with("access-token-user/"))
+        user_name(&self.headers).filter(|name| !name.starts_with("access-token-user/"))
     }
 
     pub(super) fn kind(&self) -> Kind {
         kind(&self.headers)
     }
+}
+
+/// The name of the user that Bitbucket took the token for, a synthetic one too; `None` for nobody.
+pub(super) fn user_name(headers: &HeaderMap) -> Option<String> {
+    let name = headers.get("x-ausername")?.to_str().ok()?;
+    // Percent-encoded: `a@b.com` travels as `a%40b.com`.
+    let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
+    Some(name).filter(|name| !name.is_empty())
 }
 
 /// What the content type says; Bitbucket names one whenever there is a body.

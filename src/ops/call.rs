@@ -1,5 +1,7 @@
 //! What work on behalf of a call must know of it.
 
+use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -7,6 +9,13 @@ use tokio::time::Instant;
 /// When the call must be over. In a request's extensions; what travels is the time left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(pub Instant);
+
+/// The call's place among those that may be in flight, which is free when the last clone is dropped. In a request's
+/// extensions: whatever goes on for a call that has ended keeps it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    _held: Arc<dyn Any + Send + Sync>,
+}
 
 /// What a backend needs to know of the command that it works for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,6 +38,13 @@ pub enum Urgency {
     Interactive,
     /// A watch asks whether something has changed; the next look comes anyway.
     Watch,
+}
+
+impl Place {
+    /// A place that is given back when `held` is dropped.
+    pub fn new(held: impl Any + Send + Sync) -> Self {
+        Self { _held: Arc::new(held) }
+    }
 }
 
 impl Call {

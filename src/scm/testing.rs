@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::Semaphore;
 
 use super::audit::{Audit, Outcome};
 use super::connections::{Connection, HeldBackends};
@@ -16,27 +17,40 @@ use crate::proto::scm::v1 as pb;
 
 /// Remembers, in order, what happened; clones share the memory.
 #[derive(Clone, Default)]
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     happened: Arc<Mutex<Vec<String>>>,
     call: Arc<Mutex<Option<Call>>>,
+    /// What each command waits for.
+    gate: Option<Arc<Semaphore>>,
 }
 
 impl Recorder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    pub(super) fn note(&self, what: impl Into<String>) {
+    /// One that does a command only for a permit of `gate`, and uses it up.
+    pub(crate) fn behind(gate: &Arc<Semaphore>) -> Self {
+        Self { gate: Some(Arc::clone(gate)), ..Self::default() }
+    }
+
+    async fn wait(&self) {
+        if let Some(gate) = &self.gate {
+            gate.acquire().await.expect("open").forget();
+        }
+    }
+
+    pub(crate) fn note(&self, what: impl Into<String>) {
         self.happened.lock().unwrap().push(what.into());
     }
 
     /// What happened since the last time.
-    pub(super) fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.happened.lock().unwrap())
     }
 
     /// What the backend was told of the last call.
-    pub(super) fn told(&self) -> Option<Call> {
+    pub(crate) fn told(&self) -> Option<Call> {
         *self.call.lock().unwrap()
     }
 }
@@ -61,7 +75,7 @@ impl Audit for Recorder {
 }
 
 /// A connection `name` to `https://NAME.example/` with the project SHOP.
-pub(super) fn connection(name: &str, recorder: &Recorder) -> Connection {
+pub(crate) fn connection(name: &str, recorder: &Recorder) -> Connection {
     Connection {
         name: name.to_owned(),
         url: format!("https://{name}.example/"),
@@ -72,7 +86,7 @@ pub(super) fn connection(name: &str, recorder: &Recorder) -> Connection {
 }
 
 /// Takes every connection that comes with a call.
-pub(super) struct OneHeld(pub(super) Recorder);
+pub(crate) struct OneHeld(pub(crate) Recorder);
 
 impl HeldBackends for OneHeld {
     fn backend(&self, settings: &Settings) -> Result<Arc<dyn Scm>, Fault> {
@@ -82,7 +96,7 @@ impl HeldBackends for OneHeld {
 }
 
 /// Takes none.
-pub(super) struct NoHeld;
+pub(crate) struct NoHeld;
 
 impl HeldBackends for NoHeld {
     fn backend(&self, _: &Settings) -> Result<Arc<dyn Scm>, Fault> {
@@ -101,6 +115,7 @@ macro_rules! record {
 
             $(async fn $method(&self, _: pb::$request) -> Result<pb::$response, Fault> {
                 self.note(stringify!($method));
+                self.wait().await;
                 Ok(pb::$response::default())
             })*
 

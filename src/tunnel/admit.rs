@@ -1,7 +1,8 @@
-//! Refuses calls beyond a number, and counts each until its body ends.
+//! Refuses calls beyond a number, and counts each until its body ends, and what goes on for it when its caller has left.
 //!
 //! Unlike tower's `ConcurrencyLimit` it never queues, and its permit lives in the response body: a download counts while
-//! it runs, and a drain waits for it. Each class of calls has a number of its own, so that watches cannot fill the house.
+//! it runs, and a drain waits for it. It is in the request's extensions too ([`Place`]): a write that does not end with
+//! its call counts as long as it goes on. Each class of calls has a number of its own, so that watches cannot fill the house.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,14 +10,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::body::Holding;
 use super::{Body, wire};
 use crate::ops::Tasks;
-use crate::ops::tasks::Guard;
+use crate::ops::call::Place;
 use crate::proto::{Class, Fault, Reason, methods};
 
 /// How many calls of each class may be in flight.
@@ -58,13 +59,6 @@ struct Places {
     tasks: Tasks,
 }
 
-/// What a call holds while it is in flight.
-#[derive(Debug)]
-struct Place {
-    _permit: OwnedSemaphorePermit,
-    _guard: Guard,
-}
-
 impl AdmitLayer {
     /// Admits calls up to `limits`; a drain of `tasks` waits for those in flight.
     pub fn new(limits: Limits, tasks: &Tasks) -> Self {
@@ -104,9 +98,10 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         match self.places.enter(request.uri().path()) {
             Ok(place) => {
+                request.extensions_mut().insert(place.clone());
                 let answer = self.inner.call(request);
                 Box::pin(async move { Ok(answer.await?.map(|body| Body::new(Holding::new(body, place)))) })
             }
@@ -125,7 +120,7 @@ impl Places {
             Class::Watch => (&self.watch, self.limits.watch),
         };
         match Arc::clone(places).try_acquire_owned() {
-            Ok(permit) => Ok(Place { _permit: permit, _guard: self.tasks.guard() }),
+            Ok(permit) => Ok(Place::new((permit, self.tasks.guard()))),
             Err(_) => Err(full(class, limit)),
         }
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bitbucket_sim::RateLimit;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use gitproxy::bitbucket::Rate;
 use gitproxy::proto::Reason;
 use gitproxy::proto::scm::v1 as pb;
@@ -28,6 +28,23 @@ async fn two_instances_of_an_agent_together_keep_to_one_budget() {
     let world = limited(2, 50).await;
     let outcomes = burst(&world.caller().await, 200, Duration::from_secs(50)).await;
     let failed: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+    assert!(failed.is_empty(), "{} failed: {:?}", failed.len(), failed[0]);
+    assert_eq!(refusals(&world), 0);
+}
+
+#[tokio::test]
+async fn two_tokens_of_one_user_keep_to_one_budget_once_bitbucket_has_said_whose_they_are() {
+    let rate = Rate { burst: 60, per_second: 50 };
+    let world = World::with(|plan| plan.rate(rate).local("main").held("own").token_of("alice")).await;
+    limit(&world, rate);
+    let caller = world.caller().await;
+    let [one, other] = ["main", "own"].map(|connection| caller.clone().on(connection));
+    for first in [&one, &other] {
+        assert!(burst(first, 1, Duration::from_secs(50)).await.iter().all(Result::is_ok));
+    }
+    let limit = Duration::from_secs(50);
+    let outcomes = join(burst(&one, 100, limit), burst(&other, 100, limit)).await;
+    let failed: Vec<_> = outcomes.0.into_iter().chain(outcomes.1).filter_map(Result::err).collect();
     assert!(failed.is_empty(), "{} failed: {:?}", failed.len(), failed[0]);
     assert_eq!(refusals(&world), 0);
 }
@@ -63,9 +80,14 @@ async fn burst(caller: &Caller, count: usize, limit: Duration) -> Vec<Result<(),
 async fn limited(instances: usize, per_second: u32) -> World {
     let rate = Rate { burst: 60, per_second };
     let world = World::with(|plan| plan.rate(rate).instances(instances).local("main")).await;
+    limit(&world, rate);
+    world
+}
+
+/// Lets the simulator refuse what goes beyond.
+fn limit(world: &World, rate: Rate) {
     let limit = RateLimit { capacity: rate.burst, per_second: rate.per_second.into(), retry_after: true };
     world.sim.knobs().rate_limit(Some(limit));
-    world
 }
 
 /// How often the simulator's limiter refused.

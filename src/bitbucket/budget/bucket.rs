@@ -1,6 +1,7 @@
 //! The tokens: how many there are now, and when there will be enough. Arithmetic only, no waiting.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,7 +22,6 @@ pub(super) struct Bucket {
     tokens: f64,
     /// Requests that are to be counted yet, the oldest first. There may be more than tokens, when one did not wait.
     in_flight: VecDeque<Grant>,
-    granted: u64,
     filled: Instant,
     /// Bitbucket said when to come back.
     closed_until: Instant,
@@ -34,6 +34,7 @@ pub(super) struct Bucket {
 /// A token that was taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grant {
+    /// Of no other grant of any bucket, so that one bucket can take over another's.
     id: u64,
     at: Instant,
 }
@@ -48,7 +49,6 @@ impl Bucket {
             trust: 1.0,
             tokens: 0.0,
             in_flight: VecDeque::new(),
-            granted: 0,
             filled: now,
             closed_until,
             watch_due,
@@ -75,6 +75,23 @@ impl Bucket {
         self.fill(now);
         self.share = part(permille);
         self.tokens = self.tokens.min(self.capacity());
+    }
+
+    /// Takes over what was seen in `other`, which has turned out to be a picture of the same bucket of Bitbucket's: what was
+    /// spent from either was spent from that one, and of each doubt the greater stays.
+    pub(super) fn absorb(&mut self, other: &mut Self, now: Instant) {
+        self.fill(now);
+        other.fill(now);
+        self.trust = self.trust.min(other.trust);
+        self.doubted = self.doubted.max(other.doubted);
+        self.closed_until = self.closed_until.max(other.closed_until);
+        self.watch_due = self.watch_due.max(other.watch_due);
+        let full = self.capacity();
+        let (ours, theirs) = (self.tokens.min(full), other.tokens.min(full));
+        // Bitbucket's own is never below empty; what was below in either picture stays so.
+        self.tokens = (ours + theirs - full).max(0.0).min(ours).min(theirs);
+        self.in_flight.append(&mut other.in_flight);
+        self.in_flight.make_contiguous().sort_by_key(|grant| grant.at);
     }
 
     /// Bitbucket refused a request, and most likely named a time.
@@ -114,8 +131,7 @@ impl Bucket {
     /// Takes a token though there may be none.
     pub(super) fn charge(&mut self, now: Instant) -> Grant {
         self.fill(now);
-        self.granted += 1;
-        let grant = Grant { id: self.granted, at: now };
+        let grant = Grant { id: GRANTED.fetch_add(1, Ordering::Relaxed), at: now };
         self.in_flight.push_back(grant);
         grant
     }
@@ -238,6 +254,9 @@ fn part(permille: u32) -> f64 {
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.clamp(0.0, LONGEST)).unwrap_or_default()
 }
+
+/// How many tokens were granted in this process.
+static GRANTED: AtomicU64 = AtomicU64::new(0);
 
 /// The part of the burst that is used.
 const CAUTION: f64 = 0.9;

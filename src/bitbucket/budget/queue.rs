@@ -38,9 +38,11 @@ pub struct Exhausted {
 #[derive(Debug)]
 struct State {
     bucket: Bucket,
-    // As long as there are calls, which the stack bounds.
+    // No longer than there are calls in flight and writes that go on without their caller: both hold a place of the stack.
     interactive: VecDeque<Arc<Seat>>,
     watches: VecDeque<Arc<Seat>>,
+    /// The budget that has taken this one over, seats and all. That one is never taken over itself.
+    joined: Option<Arc<Budget>>,
 }
 
 /// Where a request joins its queue.
@@ -53,8 +55,10 @@ pub(in crate::bitbucket) enum Place {
 }
 
 /// A seat in a queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seat {
+    /// When it came, or when the one came before whom it was let in: a queue is in this order.
+    came: Instant,
     grant: OnceLock<Grant>,
     /// Told when it is granted, when it becomes the first of its queue, and when the prospects change.
     news: Notify,
@@ -82,7 +86,7 @@ impl Budget {
     pub(super) fn new(rate: Rate, share: u32) -> Self {
         let bucket = Bucket::new(rate, share, Instant::now());
         let (interactive, watches) = (VecDeque::new(), VecDeque::new());
-        Self { state: Mutex::new(State { bucket, interactive, watches }) }
+        Self { state: Mutex::new(State { bucket, interactive, watches, joined: None }) }
     }
 
     /// Waits for the leave to send a request. To drop the future is to leave the queue.
@@ -117,7 +121,7 @@ impl Budget {
 
     /// The leave to send a request that does not wait, as one of a doctor must not; those after it wait longer.
     pub fn charge(self: &Arc<Self>) -> Ticket {
-        let grant = self.lock().bucket.charge(Instant::now());
+        let grant = self.with(|state| state.bucket.charge(Instant::now()));
         self.ticket(grant)
     }
 
@@ -127,20 +131,52 @@ impl Budget {
 
     /// Takes over another share, in thousandths.
     pub(super) fn share(&self, permille: u32) {
-        let mut state = self.lock();
-        state.bucket.set_share(permille, Instant::now());
-        state.tell_all();
+        self.with(|state| {
+            state.bucket.set_share(permille, Instant::now());
+            state.tell_all();
+        });
+    }
+
+    /// Takes over `other`, of which it has turned out that it is the same user's: its tokens as far as both have them, and
+    /// all who wait there, in the order in which they came. Whoever holds `other` has this one from now on.
+    ///
+    /// Two budgets are locked in here and nowhere else; so this needs to be done by one at a time.
+    pub(super) fn absorb(self: &Arc<Self>, other: &Arc<Self>) {
+        if Arc::ptr_eq(self, other) {
+            return;
+        }
+        let mut theirs = other.lock();
+        if theirs.joined.is_some() {
+            return;
+        }
+        let mut ours = self.lock();
+        ours.bucket.absorb(&mut theirs.bucket, Instant::now());
+        let State { interactive, watches, .. } = &mut *ours;
+        merge(interactive, &mut theirs.interactive);
+        merge(watches, &mut theirs.watches);
+        theirs.joined = Some(Arc::clone(self));
+        // There are more before each of them, and fewer tokens.
+        ours.tell_all();
     }
 
     /// Whether it is as new and nobody waits.
     pub(super) fn is_full(&self, now: Instant) -> bool {
-        let mut state = self.lock();
-        state.interactive.is_empty() && state.watches.is_empty() && state.bucket.is_full(now)
+        self.with(|state| {
+            state.interactive.is_empty() && state.watches.is_empty() && state.bucket.is_full(now)
+        })
     }
 
     /// How many tokens there are.
-    pub(super) fn level(&self, now: Instant) -> f64 {
-        self.lock().bucket.level(now)
+    pub(in crate::bitbucket) fn level(&self, now: Instant) -> f64 {
+        self.with(|state| state.bucket.level(now))
+    }
+
+    /// Does something to its state, which is another's if that has taken it over.
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let Some(joined) = state.joined.clone() else { return act(&mut state) };
+        drop(state);
+        act(&mut joined.lock())
     }
 
     /// Nothing below the lock can leave it half changed.
@@ -153,23 +189,25 @@ impl Ticket {
     /// Bitbucket took the request.
     pub fn passed(mut self) {
         self.told = true;
-        self.budget.lock().bucket.passed(self.grant, Instant::now());
+        self.budget.with(|state| state.bucket.passed(self.grant, Instant::now()));
     }
 
     /// Bitbucket answered 429: nothing is sent until the time that it named and a bit more, and less for a while.
     pub fn refused(mut self, retry_after: Option<Duration>) {
         self.told = true;
-        let mut state = self.budget.lock();
         // Whoever else was refused comes back at the same time otherwise.
-        state.bucket.refused(self.grant, retry_after.map(jittered), Instant::now());
-        state.tell_all();
+        let back = retry_after.map(jittered);
+        self.budget.with(|state| {
+            state.bucket.refused(self.grant, back, Instant::now());
+            state.tell_all();
+        });
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.told {
-            self.budget.lock().bucket.ended(self.grant, Instant::now());
+            self.budget.with(|state| state.bucket.ended(self.grant, Instant::now()));
         }
     }
 }
@@ -180,6 +218,24 @@ impl State {
             Urgency::Interactive => &mut self.interactive,
             Urgency::Watch => &mut self.watches,
         }
+    }
+
+    /// Lets one more wait.
+    fn seat(&mut self, urgency: Urgency, place: Place, now: Instant) -> Arc<Seat> {
+        if urgency == Urgency::Watch && self.watches.is_empty() {
+            self.bucket.watch_came(now);
+        }
+        let queue = self.queue(urgency);
+        let came = match place {
+            Place::Last => now,
+            Place::First => queue.front().map_or(now, |first| first.came),
+        };
+        let seat = Arc::new(Seat { came, grant: OnceLock::new(), news: Notify::new() });
+        match place {
+            Place::Last => queue.push_back(Arc::clone(&seat)),
+            Place::First => queue.push_front(Arc::clone(&seat)),
+        }
+        seat
     }
 
     /// Gives out the tokens that there are.
@@ -203,6 +259,35 @@ impl State {
         }
     }
 
+    /// What who sits there is to do.
+    fn turn(&mut self, urgency: Urgency, seat: &Arc<Seat>, deadline: Option<Instant>) -> Turn {
+        let now = Instant::now();
+        self.serve(now);
+        if let Some(&grant) = seat.grant.get() {
+            return Turn::Go(grant);
+        }
+        let place = self.place(urgency, seat);
+        let expected = self.bucket.granted_at(place, now);
+        if deadline.is_some_and(|deadline| deadline < expected || deadline <= now) {
+            return Turn::Leave(Exhausted { retry_after: expected.saturating_duration_since(now) });
+        }
+        // Those behind the first hear of it when their turn comes.
+        let is_first = self.queue(urgency).front().is_some_and(|first| Arc::ptr_eq(first, seat));
+        let ready = is_first.then(|| self.bucket.ready_at(urgency, now));
+        Turn::Wait(ready.into_iter().chain(deadline).min())
+    }
+
+    /// Takes one out who does not wait any more.
+    fn leave(&mut self, urgency: Urgency, seat: &Arc<Seat>) {
+        if let Some(&grant) = seat.grant.get() {
+            self.bucket.give_back(grant);
+        }
+        self.queue(urgency).retain(|other| !Arc::ptr_eq(other, seat));
+        for first in self.interactive.front().into_iter().chain(self.watches.front()) {
+            first.news.notify_one();
+        }
+    }
+
     /// How many tokens are given out before a seat has had its own, that one included.
     fn place(&self, urgency: Urgency, seat: &Arc<Seat>) -> usize {
         let among = |queue: &VecDeque<Arc<Seat>>| queue.iter().position(|other| Arc::ptr_eq(other, seat));
@@ -221,36 +306,14 @@ impl State {
 
 impl<'a> Waiter<'a> {
     fn queue(budget: &'a Budget, urgency: Urgency, place: Place) -> Self {
-        let seat = Arc::<Seat>::default();
-        let mut state = budget.lock();
-        if urgency == Urgency::Watch && state.watches.is_empty() {
-            state.bucket.watch_came(Instant::now());
-        }
-        match place {
-            Place::Last => state.queue(urgency).push_back(Arc::clone(&seat)),
-            Place::First => state.queue(urgency).push_front(Arc::clone(&seat)),
-        }
-        drop(state);
+        let seat = budget.with(|state| state.seat(urgency, place, Instant::now()));
         Self { budget, urgency, seat, served: false }
     }
 
     fn turn(&mut self, deadline: Option<Instant>) -> Turn {
-        let now = Instant::now();
-        let mut state = self.budget.lock();
-        state.serve(now);
-        if let Some(&grant) = self.seat.grant.get() {
-            self.served = true;
-            return Turn::Go(grant);
-        }
-        let place = state.place(self.urgency, &self.seat);
-        let expected = state.bucket.granted_at(place, now);
-        if deadline.is_some_and(|deadline| deadline < expected || deadline <= now) {
-            return Turn::Leave(Exhausted { retry_after: expected.saturating_duration_since(now) });
-        }
-        // Those behind the first hear of it when their turn comes.
-        let is_first = state.queue(self.urgency).front().is_some_and(|first| Arc::ptr_eq(first, &self.seat));
-        let ready = is_first.then(|| state.bucket.ready_at(self.urgency, now));
-        Turn::Wait(ready.into_iter().chain(deadline).min())
+        let turn = self.budget.with(|state| state.turn(self.urgency, &self.seat, deadline));
+        self.served |= matches!(turn, Turn::Go(_));
+        turn
     }
 
     async fn wait(&self, until: Option<Instant>) {
@@ -268,16 +331,14 @@ impl Drop for Waiter<'_> {
         if self.served {
             return;
         }
-        let mut state = self.budget.lock();
-        if let Some(&grant) = self.seat.grant.get() {
-            state.bucket.give_back(grant);
-        }
-        let seat = Arc::clone(&self.seat);
-        state.queue(self.urgency).retain(|other| !Arc::ptr_eq(other, &seat));
-        for first in state.interactive.front().into_iter().chain(state.watches.front()) {
-            first.news.notify_one();
-        }
+        self.budget.with(|state| state.leave(self.urgency, &self.seat));
     }
+}
+
+/// Makes one queue of two, in the order in which they came.
+fn merge(ours: &mut VecDeque<Arc<Seat>>, theirs: &mut VecDeque<Arc<Seat>>) {
+    ours.append(theirs);
+    ours.make_contiguous().sort_by_key(|seat| seat.came);
 }
 
 /// The next whole second is all that Bitbucket can name; up to a quarter of a second more is chance.

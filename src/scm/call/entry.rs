@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tonic::{Code, Extensions, Request, Response, Status};
 use tracing::Span;
 
-use crate::ops::call::{Call, Deadline, Urgency};
+use crate::ops::call::{Call, Deadline, Place, Urgency};
 use crate::proto::{Class, Fault, Reason};
 use crate::scm::audit::{Audit, Outcome};
 use crate::scm::connections;
@@ -22,6 +22,8 @@ pub(super) struct Entry {
     arrived: Instant,
     span: Span,
     state: State,
+    /// Kept here because the command may outlive its call: a write with a key whose caller has left.
+    _place: Option<Place>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +45,15 @@ impl Entry {
             target,
             idempotency_key: None,
         };
-        Self { command, bad_field, audit, arrived: Instant::now(), span: Span::current(), state: State::Open }
+        Self {
+            command,
+            bad_field,
+            audit,
+            arrived: Instant::now(),
+            span: Span::current(),
+            state: State::Open,
+            _place: request.extensions().get().cloned(),
+        }
     }
 
     /// What the backend may know of it, once it has been let in.

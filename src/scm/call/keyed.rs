@@ -6,6 +6,9 @@
 //! [`GRACE`] after the deadline; the caller that comes back with the key finds its answer in the journal, and audit hears
 //! what became of the write rather than that somebody left. What is cut, by the grace or by the end of the process, is in
 //! doubt, as if the answer had been lost.
+//!
+//! Its [`Entry`] goes with it and keeps the call's place among those in flight: callers that come, write and leave cannot
+//! have more writes going on than the stack admits calls.
 
 use std::sync::Arc;
 use std::time::Duration;

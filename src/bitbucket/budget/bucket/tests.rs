@@ -166,3 +166,52 @@ fn a_refusal_leaves_nothing_whatever_else_is_on_its_way() {
     sent[1..].iter().for_each(|grant| bucket.ended(*grant, now));
     assert_eq!(after(&mut bucket, now).as_millis(), 400);
 }
+
+#[test]
+fn two_pictures_of_one_bucket_make_one_with_what_both_have_spent() {
+    let now = Instant::now();
+    let (mut one, mut other) = (bucket(now), bucket(now));
+    for (bucket, count) in [(&mut one, 20), (&mut other, 10)] {
+        (0..count).for_each(|_| pass(bucket, now, now));
+    }
+    one.absorb(&mut other, now);
+    assert!((one.level(now) - 24.0).abs() < 1e-9, "{}", one.level(now));
+    assert_eq!(drain(&mut one, Urgency::Interactive, now), 24);
+}
+
+#[test]
+fn a_merged_bucket_never_has_more_than_the_lesser() {
+    let now = Instant::now();
+    for (ours, theirs) in [(0, 0), (54, 0), (0, 54), (54, 54), (70, 3), (3, 70), (70, 70), (30, 40)] {
+        let (mut one, mut other) = (bucket(now), bucket(now));
+        (0..ours).for_each(|_| pass(&mut one, now, now));
+        let sent: Vec<_> = (0..theirs).map(|_| other.charge(now)).collect();
+        let lesser = one.level(now).min(other.level(now));
+        one.absorb(&mut other, now);
+        assert!(one.level(now) <= lesser, "{ours} {theirs}: {} of {lesser}", one.level(now));
+        // What was on its way is counted once.
+        let before = one.tokens;
+        sent.iter().for_each(|grant| one.ended(*grant, now));
+        assert!((before - one.tokens - f64::from(theirs)).abs() < 1e-9, "{ours} {theirs}");
+    }
+}
+
+#[test]
+fn a_merged_bucket_keeps_every_doubt() {
+    let now = Instant::now();
+    for doubtful_is_ours in [true, false] {
+        let (mut doubtful, mut other) = (bucket(now), bucket(now));
+        refuse(&mut doubtful, now, Some(30 * SECOND), now + SECOND);
+        let merged = if doubtful_is_ours {
+            doubtful.absorb(&mut other, now + SECOND);
+            &mut doubtful
+        } else {
+            other.absorb(&mut doubtful, now + SECOND);
+            &mut other
+        };
+        assert!((merged.per_second() - 2.5).abs() < 1e-9, "{}", merged.per_second());
+        assert_eq!(after(merged, now + SECOND), 30 * SECOND);
+        pass(merged, now, now + SECOND);
+        assert!((merged.per_second() - 2.5).abs() < 1e-9, "granted before the doubt");
+    }
+}

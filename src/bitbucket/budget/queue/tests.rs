@@ -194,3 +194,87 @@ async fn a_larger_share_is_used_by_who_waits_already() {
     .await;
     assert!(took[9] < 3 * SECOND, "{took:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_in_two_budgets_that_become_one_gets_a_token_in_the_order_of_arrival() {
+    let (one, other) = (budget(), budget());
+    empty(&one).await;
+    empty(&other).await;
+    let crowd = join_all((0..20_usize).map(async |number| {
+        let budget = if number % 2 == 0 { &one } else { &other };
+        // Each comes after the one before it.
+        time::sleep(Duration::from_millis(number as u64)).await;
+        take(budget).await.passed();
+        Instant::now()
+    }));
+    let began = Instant::now();
+    let (granted, ()) = future::join(crowd, async {
+        time::sleep(SECOND / 20).await;
+        one.absorb(&other);
+    })
+    .await;
+    assert!(granted.is_sorted(), "{granted:?}");
+    let last = granted[19] - began;
+    assert!(about(last, 2 * SECOND), "20 at 10 a second, as one bucket has them: {last:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_in_front_stays_in_front_when_budgets_become_one() {
+    let (one, other) = (budget(), budget());
+    empty(&one).await;
+    empty(&other).await;
+    let crowd = join_all((0..10).map(|_| timed(&one, Urgency::Interactive)));
+    let second = timed(&other, Urgency::Interactive);
+    let (mut crowd, mut second) = (pin!(crowd), pin!(second));
+    assert!(poll!(crowd.as_mut()).is_pending() && poll!(second.as_mut()).is_pending());
+    time::sleep(SECOND / 20).await;
+    let first = async {
+        other.take_at(Place::First, Urgency::Interactive, None).await.expect("no deadline").passed();
+        Instant::now()
+    };
+    let mut first = pin!(first);
+    assert!(poll!(first.as_mut()).is_pending());
+    one.absorb(&other);
+    let second = async {
+        second.await;
+        Instant::now()
+    };
+    let (first, second, _) = future::join3(first, second, crowd).await;
+    assert!(first < second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_holds_a_budget_that_was_taken_over_spends_from_the_other() {
+    let (one, other) = (budget(), budget());
+    let (sent, unsent) = (take(&other).await, take(&other).await);
+    {
+        let mut waiting = pin!(take(&other));
+        // It is granted a token at once and leaves with it.
+        assert!(poll!(waiting.as_mut()).is_ready());
+    }
+    one.absorb(&other);
+    one.absorb(&other);
+    one.absorb(&one);
+    assert!((one.level(Instant::now()) - 15.0).abs() < 1e-9, "{}", one.level(Instant::now()));
+    drop(unsent);
+    take(&other).await.passed();
+    assert!((one.level(Instant::now()) - 14.0).abs() < 1e-9, "{}", one.level(Instant::now()));
+    sent.refused(Some(7 * SECOND));
+    for budget in [&one, &other] {
+        let refused = budget.take(Urgency::Interactive, Some(Instant::now() + SECOND)).await;
+        assert!(refused.is_err(), "closed for both");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_a_budget_that_was_taken_over_leaves_place_and_token_there() {
+    let (one, other) = (budget(), budget());
+    empty(&one).await;
+    let mut crowd = Box::pin(join_all((0..50).map(|_| take(&other))));
+    assert!(poll!(crowd.as_mut()).is_pending());
+    one.absorb(&other);
+    drop(crowd);
+    assert!(one.lock().interactive.is_empty());
+    let took = timed(&one, Urgency::Interactive).await;
+    assert!(took < SECOND * 2, "{took:?}");
+}
