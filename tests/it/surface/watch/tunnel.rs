@@ -28,7 +28,7 @@ impl Audit for Ends {
 
     fn end(&self, command: &Command, outcome: &Outcome) {
         if command.method.path.contains("/Watch") {
-            self.codes.lock().unwrap().push(outcome.code);
+            self.codes.lock().expect("nobody panicked").push(outcome.code);
             self.news.notify_one();
         }
     }
@@ -39,7 +39,7 @@ impl Ends {
     async fn are(&self, count: usize) -> Vec<Code> {
         let ended = async {
             loop {
-                let codes = self.codes.lock().unwrap().clone();
+                let codes = self.codes.lock().expect("nobody panicked").clone();
                 if codes.len() >= count {
                     return codes;
                 }
