@@ -226,7 +226,8 @@ mod tests {
         let (near, _far) = duplex(1);
         let (mut near, pulse) = alive(near);
         let start = Instant::now();
-        let ended = near.write_all(b"four").await.expect_err("silence");
+        let ended =
+            timeout(SILENCE * 2, near.write_all(b"four")).await.expect("in time").expect_err("silence");
         assert_eq!((ended.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, SILENCE.as_secs()));
         assert!(pulse.is_doubtful());
     }

@@ -39,7 +39,9 @@ impl Tale {
             match self.step() {
                 Step::Dial(_) => return self.now - begun,
                 Step::Rest(Some(until)) => self.now = until,
-                other => panic!("no dial: {other:?}"),
+                other @ (Step::Abandon | Step::Retire(_) | Step::Cut(_) | Step::Rest(None)) => {
+                    panic!("no dial: {other:?}")
+                }
             }
         }
     }
@@ -207,7 +209,7 @@ fn sessions_whose_calls_never_end_do_not_add_up() {
                     cut.push(id);
                 }
                 Step::Rest(_) => break,
-                _ => {}
+                Step::Dial(_) | Step::Abandon | Step::Retire(_) => {}
             }
         }
     }
