@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use self::instances::Doctor;
-use self::link::Link;
+use self::link::{Link, Published};
 use self::local::debug::Debug;
 use self::local::socket::{Folder, Socket};
 use self::local::token::Token;
@@ -36,7 +36,7 @@ use crate::scm::{Connections, Core};
 use crate::tunnel::{self, attach};
 
 pub use self::config::{Config, Connection, MetricsSettings, Patience};
-pub use self::link::{Failure, State};
+pub use self::link::{Failure, Phase, SessionStatus, Sessions, State};
 pub use self::local::status;
 
 /// A running agent. It ends with the drain of the tasks that it was started with.
@@ -44,6 +44,7 @@ pub use self::local::status;
 pub struct Agent {
     instance: String,
     state: watch::Receiver<State>,
+    sessions: Sessions,
     debug_addr: Option<SocketAddr>,
     debug_token: Option<Arc<Token>>,
 }
@@ -87,6 +88,12 @@ struct Serves {
     budgets: Budgets,
 }
 
+/// Where the link shows how it is.
+struct Shows {
+    state: watch::Sender<State>,
+    sessions: Published,
+}
+
 impl Agent {
     /// Binds what is to be bound, then dials in the background for ever.
     ///
@@ -124,13 +131,14 @@ impl Agent {
         let core = Core::new(connections(local, &config, &ways, &budgets)).with_tasks(tasks);
         let core = Arc::new(hooks(core));
         let (state, seen) = watch::channel(State::Dialing);
-        let mut agent = Self { instance, state: seen, debug_addr: None, debug_token: None };
+        let (published, sessions) = link::sessions();
+        let mut agent = Self { instance, state: seen, sessions, debug_addr: None, debug_token: None };
         let doctor = doctor::remote(config.clone(), budgets.clone(), tasks.clone());
         agent.listen(&config, &core, &doctor, tasks).await?;
         agent.tell_status(&config, tasks)?;
         let tunnel = stack::stack(doors::tunnel(&core, &agent.instance, Some(&doctor)), config.limits, tasks);
         let serves = Serves { service: tunnel, budgets };
-        let link = agent.link(config, &ways.gateway, serves, tasks, state);
+        let link = agent.link(config, &ways.gateway, serves, tasks, Shows { state, sessions: published });
         info!(instance = agent.instance, build = BUILD, "the agent starts");
         tasks.spawn(link.run());
         Ok(agent)
@@ -144,6 +152,11 @@ impl Agent {
     /// Where the link is, and every change of it.
     pub fn state(&self) -> watch::Receiver<State> {
         self.state.clone()
+    }
+
+    /// The sessions with gateways, and every change of them.
+    pub fn sessions(&self) -> Sessions {
+        self.sessions.clone()
     }
 
     /// Waits until the gateway can send calls; for ever when the link has ended.
@@ -193,7 +206,7 @@ impl Agent {
         egress: &Egress,
         Serves { service, budgets }: Serves,
         tasks: &Tasks,
-        state: watch::Sender<State>,
+        Shows { state, sessions }: Shows,
     ) -> Link {
         Link {
             connector: egress.connector(config.gateway.origin().clone(), Alpn::Http2Only),
@@ -205,6 +218,7 @@ impl Agent {
             budgets,
             tasks: tasks.clone(),
             state,
+            sessions,
         }
     }
 }

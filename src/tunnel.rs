@@ -1,8 +1,9 @@
 //! Both ends of the pipe: HTTP/2 inside any stream of bytes, the gateway its client, the agent its server.
 //!
 //! [`channel`] is the gateway's end and [`serve`] the agent's. They know no gRPC service; [`attach`] alone knows how the
-//! bytes ride on the one outbound gRPC stream, and [`probe`] tries that way out. The layers that both ends put around a call, because one end alone cannot
-//! keep the promise, live here too: [`deadline`] and [`admit`].
+//! bytes ride on the one outbound gRPC stream, and [`probe`] tries that way out. [`Pulse`] tells at either end how long the
+//! other has been silent. The layers that both ends put around a call, because one end alone cannot keep the promise, live
+//! here too: [`deadline`] and [`admit`].
 //!
 //! Three things differ from an HTTP/2 connection between strangers, each for a measured reason:
 //! the connection window is 2^31-1, since unread data of one call would else hold up every call; the limits on resets
@@ -20,6 +21,7 @@ pub mod deadline;
 mod greeting;
 mod options;
 pub mod probe;
+mod pulse;
 mod serve;
 pub mod wire;
 
@@ -27,7 +29,8 @@ pub use alive::SILENT;
 pub use answer::Problem;
 pub use channel::{Channel, channel};
 pub use options::Options;
-pub use serve::{Ended, serve};
+pub use pulse::Pulse;
+pub use serve::{Calls, Ended, serve};
 
 /// The body of every request and response that passes here.
 pub type Body = tonic::body::Body;

@@ -180,9 +180,9 @@ pub const TABLE: &[Setting] = &[
         "How much one stream may have on its way: its throughput is this divided by the round-trip time.",
     ),
     plain(
-        ["link.ping", "link-ping", "3s", "duration such as 3s, 500ms to 9s"],
+        ["link.ping", "link-ping", "1s", "duration such as 1s, 500ms to 9s"],
         &["GITPROXY_LINK_PING"],
-        "After how long without a frame the gateway is asked whether it is there; 10 s of silence end the link.",
+        "After how long without a frame the gateway is asked for an answer. Both ends say something each second anyway; after 2 s of silence the agent attaches once more, and after 10 s the silent session ends.",
     ),
     plain(
         ["limits.unary", "limit-unary", "256", "number from 1 to 100000"],

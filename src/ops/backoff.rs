@@ -7,16 +7,22 @@ use std::time::Duration;
 ///
 /// So it is quick after a blip and spread out after an outage, and it needs no memory but the instant of the loss.
 pub fn delay(lost_for: Duration) -> Duration {
-    scaled(lost_for, uniform())
+    spread(bound(lost_for))
+}
+
+/// The longest that [`delay`] may be.
+pub fn bound(lost_for: Duration) -> Duration {
+    (lost_for / 10).clamp(SHORTEST_BOUND, LONGEST_BOUND)
+}
+
+/// A time between zero and `bound`, for what many begin at the same moment.
+pub fn spread(bound: Duration) -> Duration {
+    bound.mul_f64(uniform())
 }
 
 /// A time between `base` and one and a half times `base`, for what must not happen everywhere at once.
 pub fn jittered(base: Duration) -> Duration {
     base.mul_f64(1.0 + uniform() / 2.0)
-}
-
-fn scaled(lost_for: Duration, portion: f64) -> Duration {
-    (lost_for / 10).clamp(SHORTEST_BOUND, LONGEST_BOUND).mul_f64(portion)
 }
 
 /// A random number from 0 (included) to 1 (excluded). Without entropy it is 0.5: later than never.
@@ -34,14 +40,13 @@ mod tests {
 
     #[test]
     fn a_blip_waits_at_most_a_fifth_of_a_second() {
-        assert_eq!(scaled(Duration::ZERO, 1.0), Duration::from_millis(200));
+        assert_eq!(bound(Duration::ZERO), Duration::from_millis(200));
     }
 
     #[test]
     fn an_outage_spreads_over_a_tenth_of_its_length_and_at_most_half_a_minute() {
-        assert_eq!(scaled(Duration::from_secs(60), 1.0), Duration::from_secs(6));
-        assert_eq!(scaled(Duration::from_secs(86_400), 1.0), Duration::from_secs(30));
-        assert_eq!(scaled(Duration::from_secs(86_400), 0.0), Duration::ZERO);
+        assert_eq!(bound(Duration::from_secs(60)), Duration::from_secs(6));
+        assert_eq!(bound(Duration::from_secs(86_400)), Duration::from_secs(30));
     }
 
     #[test]

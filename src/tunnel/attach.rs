@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 use self::outbox::Outbox;
-pub use self::outbox::{Requests, Responses};
+pub use self::outbox::{BEAT, Requests, Responses};
 pub use self::pipe::{AgentPipe, GatewayPipe};
 use self::pipe::{End, Pipe};
 use super::answer::GrpcOnly;

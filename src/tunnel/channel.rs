@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 
 use super::alive::Alive;
 use super::body::{Holding, WithoutEmptyFrames};
-use super::{Body, Options, options, wire};
+use super::{Body, Options, Pulse, options, wire};
 use crate::ops::call::Deadline;
 use crate::ops::{Tasks, causes};
 use crate::proto::{Fault, Reason};
@@ -34,6 +34,7 @@ pub struct Channel {
     places: Arc<Semaphore>,
     max_streams: usize,
     end: watch::Receiver<Option<Arc<str>>>,
+    pulse: Pulse,
 }
 
 /// Opens the client's end of HTTP/2 over `io`; the connection is driven by a task of `tasks`.
@@ -44,7 +45,20 @@ pub async fn channel<IO>(io: IO, options: &Options, tasks: &Tasks) -> Result<Cha
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(Alive::new(io, options.silence));
+    channel_with(io, Pulse::default(), options, tasks).await
+}
+
+/// As [`channel`], for a pipe that gives signs of life of its own.
+pub(super) async fn channel_with<IO>(
+    io: IO,
+    pulse: Pulse,
+    options: &Options,
+    tasks: &Tasks,
+) -> Result<Channel, Status>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(Alive::new(io, pulse.clone(), options));
     let (sender, connection) = builder(options, tasks).handshake(io).await.map_err(lost)?;
     let (ended, end) = watch::channel(None);
     tasks.spawn(async move {
@@ -56,13 +70,18 @@ where
         let _ = ended.send(Some(cause.into()));
     });
     let max_streams = options.max_streams as usize;
-    Ok(Channel { sender, places: Arc::new(Semaphore::new(max_streams)), max_streams, end })
+    Ok(Channel { sender, places: Arc::new(Semaphore::new(max_streams)), max_streams, end, pulse })
 }
 
 impl Channel {
     /// How many calls are open.
     pub fn in_flight(&self) -> usize {
         self.max_streams - self.places.available_permits()
+    }
+
+    /// When the peer was last heard.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Whether the pipe has ended.

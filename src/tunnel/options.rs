@@ -12,6 +12,9 @@ pub struct Options {
     pub max_streams: u32,
     /// After how long without a frame a PING asks whether the peer is there.
     pub ping_every: Duration,
+    /// After how long without a single byte read the pipe is doubted; see [`super::Pulse`]. Longer than what the peer may
+    /// be quiet for, which is [`super::attach::BEAT`] over Attach.
+    pub doubt: Duration,
     /// After how long without a single byte read the pipe is given up. A link that is only slow never gets there: its
     /// bytes are late, not absent.
     pub silence: Duration,
@@ -22,7 +25,8 @@ impl Default for Options {
         Self {
             window: 1024 * 1024,
             max_streams: 1024,
-            ping_every: Duration::from_secs(3),
+            ping_every: Duration::from_secs(1),
+            doubt: Duration::from_secs(2),
             silence: Duration::from_secs(10),
         }
     }

@@ -1,5 +1,9 @@
 //! The agent's end of a pipe: a server of its stack.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -7,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt as _;
 
 use super::alive::Alive;
-use super::body::WithoutEmptyFrames;
-use super::{Body, Options, Service, options};
+use super::body::{Holding, WithoutEmptyFrames};
+use super::{Body, Options, Pulse, Service, options};
 use crate::ops::{Tasks, causes};
 
 /// Why [`serve`] came back.
@@ -20,6 +24,31 @@ pub enum Ended {
     Lost(String),
 }
 
+/// Counts the calls of a pipe whose answer is not over. Clones share the count.
+#[derive(Debug, Clone, Default)]
+pub struct Calls(Arc<AtomicUsize>);
+
+/// Counts as one while it lives.
+struct Call(Calls);
+
+impl Calls {
+    /// How many there are.
+    pub fn in_flight(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self) -> Call {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Call(self.clone())
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Serves calls from the pipe until it ends or `tasks` drain. Calls run as tasks of `tasks`.
 ///
 /// When the pipe ends, the calls in flight are dropped: nobody can receive their answers. When a drain is asked for, the
@@ -28,10 +57,29 @@ pub async fn serve<IO>(io: IO, service: Service, options: &Options, tasks: &Task
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(Alive::new(io, options.silence));
+    serve_with(io, Pulse::default(), service, options, Calls::default(), tasks).await
+}
+
+/// As [`serve`], for a pipe that gives signs of life of its own; `calls` counts.
+pub(super) async fn serve_with<IO>(
+    io: IO,
+    pulse: Pulse,
+    service: Service,
+    options: &Options,
+    calls: Calls,
+    tasks: &Tasks,
+) -> Ended
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(Alive::new(io, pulse, options));
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let call = calls.begin();
         let answer = service.clone().oneshot(request.map(Body::new));
-        async move { answer.await.map(|response| response.map(WithoutEmptyFrames)) }
+        async move {
+            let response = answer.await?;
+            Ok::<_, Infallible>(response.map(|body| WithoutEmptyFrames(Holding::new(body, call))))
+        }
     });
     let mut connection = std::pin::pin!(builder(options, tasks).serve_connection(io, service));
     let outcome = tokio::select! {

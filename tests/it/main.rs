@@ -2,6 +2,7 @@
 
 mod adapter;
 mod bad_input;
+mod blackhole;
 mod budget;
 #[expect(
     dead_code,

@@ -27,7 +27,7 @@ async fn a_gateway_that_was_killed_and_started_again_is_served_by_the_same_agent
     house.start_gateway_again().await;
     let answer = house.caller().await.get_repo_soon().await;
     assert!(answer.repo.is_some());
-    let attached = agent.log().lines().filter(|line| line.contains("link: attached")).count();
+    let attached = agent.log().lines().filter(|line| line.contains("life: attached")).count();
     assert_eq!(attached, 2, "{first} … {}", agent.log());
 }
 

@@ -1,5 +1,6 @@
 //! How a session ended, and what there is to say about it.
 
+use std::fmt;
 use std::time::Duration;
 
 use tracing::warn;
@@ -7,15 +8,15 @@ use tracing::warn;
 use crate::ops::Advice;
 use crate::proto::Fault;
 
-/// How a session stopped taking calls.
+/// How a session ended.
 pub(super) enum Over {
     /// The pipe ended.
     Lost(Lost),
     /// A reverse proxy cut the stream.
     Limited(Fault),
-    /// The gateway is about to stop; calls in flight finish in the background.
+    /// The gateway said so, right before.
     Moved,
-    /// This process is about to stop, and every call has finished.
+    /// It was let go, and every call has finished.
     Drained,
 }
 
@@ -55,10 +56,21 @@ impl Lost {
                  the way, unless the gateway itself went",
                 self.cause
             ),
-            "raise the read, send and idle timeouts and take off the time limits of what stands before the gateway, and keep \
-             link.ping well below them",
+            "raise the read, send and idle timeouts and take off the time limits of what stands before the gateway: both ends \
+             say something each second",
             "idle-timeout",
         ))
+    }
+}
+
+impl fmt::Display for Over {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(lost) => f.write_str(&lost.cause),
+            Self::Limited(fault) => f.write_str(fault.message()),
+            Self::Moved => f.write_str("the gateway ended it"),
+            Self::Drained => f.write_str("its calls have finished"),
+        }
     }
 }
 
@@ -90,7 +102,7 @@ mod tests {
             let advice = lost.advice(minute, again).expect("advice");
             assert_eq!(advice.section, "idle-timeout");
             assert!(advice.cause.starts_with("the stream was reset; "), "{advice:?}");
-            assert!(advice.remedy.contains("link.ping"), "{advice:?}");
+            assert!(advice.remedy.contains("time limits"), "{advice:?}");
         }
     }
 

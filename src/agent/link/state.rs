@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use crate::proto::tunnel::v1::Welcome;
+
 /// Where the link is; each change is logged at INFO.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// A dial is under way.
     Dialing,
-    /// The gateway sends calls.
+    /// A gateway sends calls. Of several sessions this is the newest that is in order.
     Attached {
         /// The gateway's name for itself.
         gateway: String,
@@ -16,7 +18,7 @@ pub enum State {
         /// The session's id, as in the gateway's log.
         session: String,
     },
-    /// The last dial failed, or the session ended; the next dial comes after a delay.
+    /// No session is in order, and the next dial comes after a delay.
     Waiting,
     /// This process stops: calls in flight finish, new ones go elsewhere.
     Draining,
@@ -25,6 +27,11 @@ pub enum State {
 }
 
 impl State {
+    pub(super) fn of(welcome: &Welcome) -> Self {
+        let Welcome { gateway, agent, session, .. } = welcome.clone();
+        Self::Attached { gateway, agent, session }
+    }
+
     /// Whether the gateway can send calls.
     pub fn is_attached(&self) -> bool {
         matches!(self, Self::Attached { .. })

@@ -10,24 +10,30 @@ use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tower::{ServiceExt as _, service_fn};
 
-use super::next::Verdict;
+use super::next::{Verdict, Wait};
+use super::over::Over;
+use super::session::Event;
 use super::*;
 use crate::egress::fixture::{Ca, asking_for_certificates};
 use crate::egress::{Alpn, CaSource, Egress, Origin, Settings};
 use crate::ops::Key;
 use crate::proto::tunnel::v1::tunnel_server::{self, TunnelServer};
-use crate::proto::tunnel::v1::{AttachRequest, Draining, Limits, ProbeRequest, ProbeResponse};
+use crate::proto::tunnel::v1::{
+    AttachRequest, Drain, Draining, Limits, ProbeRequest, ProbeResponse, Welcome,
+};
 use crate::proto::{Fault, Reason};
 use crate::tunnel::attach::{GatewayControl, Responses};
 use crate::tunnel::{Body, Options, Service};
 
 /// The gateway's end of one session.
-type Seat = (Channel, GatewayControl);
+pub(super) type Seat = (Channel, GatewayControl);
 
 /// A gateway that welcomes everybody, or refuses everybody.
 struct Gateway {
     seats: mpsc::Sender<Seat>,
     refusal: Option<Fault>,
+    /// The gateway's name, and how many there are.
+    name: (&'static str, u32),
     tasks: Tasks,
 }
 
@@ -48,13 +54,15 @@ impl tunnel_server::Tunnel for Gateway {
         let welcome = Welcome {
             protocol: 1,
             session: "s-1".into(),
+            gateway: self.name.0.into(),
+            replicas: self.name.1,
             limits: Some(Limits::default()),
             ..Default::default()
         };
         let (pipe, control, responses) = opening.welcome(welcome);
         let (seats, tasks) = (self.seats.clone(), self.tasks.clone());
         self.tasks.spawn(async move {
-            let channel = tunnel::channel(pipe, &Options::default(), &tasks).await.expect("a channel");
+            let channel = pipe.channel(&Options::default(), &tasks).await.expect("a channel");
             seats.send((channel, control)).await.expect("the test listens");
         });
         Ok(Response::new(responses))
@@ -90,12 +98,23 @@ async fn gateway(refusal: Option<Fault>, tasks: &Tasks) -> (SocketAddr, mpsc::Re
 
 fn door(refusal: Option<Fault>, tasks: &Tasks) -> (Service, mpsc::Receiver<Seat>) {
     let (seats, attached) = mpsc::channel(4);
-    let routes = Routes::new(TunnelServer::new(Gateway { seats, refusal, tasks: tasks.clone() })).prepare();
-    (Service::new(service_fn(move |request| routes.clone().oneshot(request))), attached)
+    (named(("g1", 1), refusal, seats, tasks), attached)
+}
+
+/// The door of a gateway by its name and the number of all of them.
+pub(super) fn named(
+    name: (&'static str, u32),
+    refusal: Option<Fault>,
+    seats: mpsc::Sender<Seat>,
+    tasks: &Tasks,
+) -> Service {
+    let gateway = Gateway { seats, refusal, name, tasks: tasks.clone() };
+    let routes = Routes::new(TunnelServer::new(gateway)).prepare();
+    Service::new(service_fn(move |request| routes.clone().oneshot(request)))
 }
 
 /// A link to `address` whose service answers at once, but `/slow` only after `go`.
-fn link(address: SocketAddr, go: &Arc<Notify>, tasks: &Tasks) -> (Link, watch::Receiver<State>) {
+pub(super) fn link(address: SocketAddr, go: &Arc<Notify>, tasks: &Tasks) -> (Link, watch::Receiver<State>) {
     let url = url::Url::parse(&format!("http://{address}")).expect("a URL");
     let egress = Egress::new(&Settings::default(), tasks).expect("an egress");
     let (state, seen) = watch::channel(State::Dialing);
@@ -126,6 +145,7 @@ fn link(address: SocketAddr, go: &Arc<Notify>, tasks: &Tasks) -> (Link, watch::R
         budgets: Budgets::default(),
         tasks: tasks.clone(),
         state,
+        sessions: sessions().0,
     };
     (link, seen)
 }
@@ -163,12 +183,27 @@ fn limited(service: Service, most: usize) -> Service {
     }))
 }
 
-async fn call(channel: &Channel, path: &str) -> Result<http::StatusCode, Status> {
+pub(super) async fn call(channel: &Channel, path: &str) -> Result<http::StatusCode, Status> {
     let request = http::Request::post(path).body(Body::empty()).expect("a request");
     let response = channel.clone().oneshot(request).await?;
     let status = response.status();
     response.into_body().collect().await?;
     Ok(status)
+}
+
+/// Serves until the session ends, and says how.
+async fn over(session: Session) -> Over {
+    let (events, mut heard) = mpsc::channel(4);
+    let tell = session.run(0, Tasks::new(), events);
+    let hear = async {
+        while let Some((_, event)) = heard.recv().await {
+            if let Event::Ended(over) = event {
+                return over;
+            }
+        }
+        panic!("no end")
+    };
+    tokio::join!(tell, hear).1
 }
 
 async fn failure(address: SocketAddr, tasks: &Tasks) -> Failure {
@@ -281,7 +316,7 @@ async fn a_session_that_is_reset_after_one_mebibyte_is_laid_to_a_body_limit() {
         let address = listen(limited(service, most), &tasks).await;
         let (link, _state) = link(address, &Arc::default(), &tasks);
         let session = link.dial().await.unwrap_or_else(|failure| panic!("not attached: {failure:?}"));
-        let serving = link.serve(session);
+        let serving = over(session);
         let (channel, _control) = seats.recv().await.expect("attached");
         let (over, answer) = tokio::join!(serving, call(&channel, "/large"));
         answer.expect_err("cut");

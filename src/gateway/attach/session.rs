@@ -14,7 +14,7 @@ use crate::gateway::credentials::KnownAgent;
 use crate::gateway::directory::{Session, Upstream};
 use crate::proto::tunnel::v1::{Drain, Hello};
 use crate::tunnel::attach::{GatewayControl, GatewayPipe};
-use crate::tunnel::{self, Body, Channel};
+use crate::tunnel::{Body, Channel};
 
 /// An instance that has been welcomed.
 pub(super) struct Attached {
@@ -45,7 +45,7 @@ impl Attached {
         let agent = self.known.agent.clone();
         // A set of its own, so that this one connection can be cut.
         let tasks = self.shared.tasks.group();
-        let channel = match tunnel::channel(pipe, &self.shared.settings.tunnel, &tasks).await {
+        let channel = match pipe.channel(&self.shared.settings.tunnel, &tasks).await {
             Ok(channel) => channel,
             Err(status) => {
                 return warn!(%agent, cause = status.message(), "an agent left before it was attached");

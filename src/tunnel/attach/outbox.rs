@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use prost::Message;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream;
 use tonic::Status;
 
@@ -36,6 +37,8 @@ pub struct Responses(Outgoing<AttachResponse>);
 #[derive(Debug)]
 struct Outgoing<M> {
     shared: Arc<Mutex<Shared<M>>>,
+    /// Moved only when it rings, not at every message.
+    alarm: Pin<Box<Sleep>>,
 }
 
 #[derive(Debug)]
@@ -48,14 +51,16 @@ struct Shared<M> {
     gone: bool,
     /// How many bytes the stream has taken, with what gRPC puts around them.
     sent: u64,
-    /// When it took the last of them.
+    /// When it took the last of them, signs of life apart.
     sent_at: Instant,
+    /// When it took the last message.
+    spoke_at: Instant,
     sender: Option<Waker>,
     writer: Option<Waker>,
 }
 
 /// A message that can carry bytes of the pipe.
-pub(super) trait Carrier: Message {
+pub(super) trait Carrier: Message + Default {
     fn of(bytes: Bytes) -> Self;
 }
 
@@ -77,10 +82,11 @@ fn pair<M>() -> (Outbox<M>, Outgoing<M>) {
         gone: false,
         sent: 0,
         sent_at: Instant::now(),
+        spoke_at: Instant::now(),
         sender: None,
         writer: None,
     }));
-    (Outbox { shared: Arc::clone(&shared) }, Outgoing { shared })
+    (Outbox { shared: Arc::clone(&shared) }, Outgoing { shared, alarm: Box::pin(tokio::time::sleep(BEAT)) })
 }
 
 impl<M> Outbox<M> {
@@ -144,7 +150,7 @@ impl<M> Outbox<M> {
 }
 
 impl<M: Carrier> Outgoing<M> {
-    fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Option<M>> {
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<M>> {
         let mut shared = lock(&self.shared);
         if let Some(word) = shared.words.pop_front() {
             return Poll::Ready(Some(counted(&mut shared, word)));
@@ -162,7 +168,15 @@ impl<M: Carrier> Outgoing<M> {
             return Poll::Ready(None);
         }
         shared.sender = Some(cx.waker().clone());
-        Poll::Pending
+        loop {
+            ready!(self.alarm.as_mut().poll(cx));
+            let due = shared.spoke_at + BEAT;
+            if due <= Instant::now() {
+                self.alarm.as_mut().reset(Instant::now() + BEAT);
+                return Poll::Ready(Some(beat(&mut shared)));
+            }
+            self.alarm.as_mut().reset(due);
+        }
     }
 }
 
@@ -177,7 +191,7 @@ impl<M> Drop for Outgoing<M> {
 impl Stream for Requests {
     type Item = AttachRequest;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<AttachRequest>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<AttachRequest>> {
         self.0.poll_message(cx)
     }
 }
@@ -185,7 +199,10 @@ impl Stream for Requests {
 impl Stream for Responses {
     type Item = Result<AttachResponse, Status>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<AttachResponse, Status>>> {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<AttachResponse, Status>>> {
         self.0.poll_message(cx).map(|message| message.map(Ok))
     }
 }
@@ -205,7 +222,15 @@ impl Carrier for AttachResponse {
 fn counted<M: Carrier>(shared: &mut Shared<M>, message: M) -> M {
     shared.sent += (PREFIX + message.encoded_len()) as u64;
     shared.sent_at = Instant::now();
+    shared.spoke_at = shared.sent_at;
     message
+}
+
+/// An empty message, which says nothing but that this end is there.
+fn beat<M: Carrier>(shared: &mut Shared<M>) -> M {
+    shared.sent += PREFIX as u64;
+    shared.spoke_at = Instant::now();
+    M::default()
 }
 
 fn wake(waker: &mut Option<Waker>) {
@@ -218,6 +243,12 @@ fn wake(waker: &mut Option<Waker>) {
 fn lock<M>(shared: &Mutex<Shared<M>>) -> MutexGuard<'_, Shared<M>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// The longest that either end of a session says nothing: then it sends an empty message.
+///
+/// An answer to a PING would not do: it queues behind its sender's data, for seconds on a slow link. This one waits behind
+/// data only where data is on its way too, and that is a sign of life itself.
+pub const BEAT: Duration = Duration::from_secs(1);
 
 /// What gRPC puts before each message.
 const PREFIX: usize = 5;
@@ -260,7 +291,7 @@ mod tests {
     async fn no_message_is_larger_than_64_kib_and_what_waits_is_bounded() {
         let (outbox, mut requests) = requests();
         assert_eq!(write(&outbox, &vec![0; 1 << 20]).await.expect("room"), ROOM);
-        let full = tokio::time::timeout(std::time::Duration::ZERO, write(&outbox, b"x")).await;
+        let full = tokio::time::timeout(Duration::ZERO, write(&outbox, b"x")).await;
         assert!(full.is_err(), "a full outbox must not take more");
         assert_eq!(data(requests.next().await), MESSAGE);
         assert_eq!(write(&outbox, b"x").await.expect("room again"), 1);
@@ -282,6 +313,22 @@ mod tests {
         outbox.finish();
         assert_eq!(data(requests.next().await), 4);
         assert_eq!(requests.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_without_anything_to_say_says_so_each_second() {
+        let (outbox, mut requests) = requests();
+        let start = Instant::now();
+        for second in 1..=3 {
+            assert_eq!(requests.next().await, Some(AttachRequest::default()));
+            assert_eq!(start.elapsed().as_secs(), second);
+        }
+        tokio::time::advance(BEAT / 2).await;
+        write(&outbox, b"bytes").await.expect("room");
+        assert_eq!(data(requests.next().await), 5);
+        let rest = outbox.sent().1;
+        requests.next().await.expect("a sign of life");
+        assert_eq!((outbox.sent().1, start.elapsed().as_millis()), (rest, 4500));
     }
 
     #[tokio::test]

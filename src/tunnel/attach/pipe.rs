@@ -14,9 +14,11 @@ use tonic::{Status, Streaming};
 
 use super::Word;
 use super::outbox::Outbox;
+use crate::ops::Tasks;
 use crate::proto::tunnel::v1::attach_request::Message as FromAgent;
 use crate::proto::tunnel::v1::attach_response::Message as FromGateway;
 use crate::proto::tunnel::v1::{AttachRequest, AttachResponse, Draining};
+use crate::tunnel::{Calls, Channel, Ended, Options, Pulse, Service, channel, serve};
 
 /// The agent's end.
 pub type AgentPipe = Pipe<AttachResponse, AttachRequest>;
@@ -32,6 +34,7 @@ pub struct Pipe<In: Incoming, Out> {
     words: mpsc::Sender<In::Word>,
     outbox: Outbox<Out>,
     end: Arc<OnceLock<End>>,
+    pulse: Pulse,
 }
 
 /// How the peer ended the stream.
@@ -65,7 +68,12 @@ pub trait Incoming {
 
 impl<In: Incoming, Out> Pipe<In, Out> {
     pub(super) fn new(stream: Streaming<In>, outbox: Outbox<Out>, words: mpsc::Sender<In::Word>) -> Self {
-        Self { stream, unread: Bytes::new(), words, outbox, end: Arc::default() }
+        Self { stream, unread: Bytes::new(), words, outbox, end: Arc::default(), pulse: Pulse::default() }
+    }
+
+    /// When the peer was last heard: every message counts, the empty ones too.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Where it stands how the stream ended, once it has ended with a status.
@@ -102,6 +110,25 @@ impl<In: Incoming, Out> Pipe<In, Out> {
     }
 }
 
+impl AgentPipe {
+    /// As [`crate::tunnel::serve`]; `calls` counts what is in flight.
+    pub async fn serve(self, service: Service, options: &Options, calls: Calls, tasks: &Tasks) -> Ended {
+        let pulse = self.pulse();
+        serve::serve_with(self, pulse, service, options, calls, tasks).await
+    }
+}
+
+impl GatewayPipe {
+    /// As [`crate::tunnel::channel`].
+    ///
+    /// # Errors
+    /// UNAVAILABLE when the pipe ends before the handshake.
+    pub async fn channel(self, options: &Options, tasks: &Tasks) -> Result<Channel, Status> {
+        let pulse = self.pulse();
+        channel::channel_with(self, pulse, options, tasks).await
+    }
+}
+
 impl<In: Incoming, Out> AsyncRead for Pipe<In, Out> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -110,7 +137,10 @@ impl<In: Incoming, Out> AsyncRead for Pipe<In, Out> {
     ) -> Poll<io::Result<()>> {
         while self.unread.is_empty() {
             match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
-                Some(Ok(message)) => self.take(message),
+                Some(Ok(message)) => {
+                    self.pulse.beat();
+                    self.take(message);
+                }
                 Some(Err(status)) => return Poll::Ready(Err(self.broken(status))),
                 None => return Poll::Ready(Ok(())),
             }

@@ -18,9 +18,9 @@ async fn with_the_documented_lines_a_session_outlives_the_idle_timeouts_and_carr
     let (root, house) = (Ca::new("Internal root"), House::new().await);
     let zeros = Commit::new("Large").zeros("large.bin", LARGE);
     house.sim.add_commits("SHOP", "web", &[zeros]).await.expect("committed");
-    // An idle hour in four seconds, with a sign of life each second.
+    // An idle hour in four seconds, with signs of life each second.
     let Some(nginx) = nginx(&root, &house, &documented().replace(" 1h;", " 4s;")).await else { return };
-    let mut agent = behind(&house, &nginx, &root, &[("GITPROXY_LINK_PING", "1s")]);
+    let mut agent = behind(&house, &nginx, &root, &[]);
     let caller = house.caller().await;
     caller.get_repo_soon().await;
     let over = timeout(Duration::from_secs(10), agent.ended()).await;
@@ -33,11 +33,11 @@ async fn with_the_documented_lines_a_session_outlives_the_idle_timeouts_and_carr
 #[tokio::test]
 async fn without_signs_of_life_in_time_the_same_session_is_cut() {
     let (root, house) = (Ca::new("Internal root"), House::new().await);
-    let Some(nginx) = nginx(&root, &house, &documented().replace(" 1h;", " 1s;")).await else { return };
-    let agent = behind(&house, &nginx, &root, &[("GITPROXY_LINK_PING", "9s")]);
+    let Some(nginx) = nginx(&root, &house, &documented().replace(" 1h;", " 600ms;")).await else { return };
+    let agent = behind(&house, &nginx, &root, &[]);
     agent.says("attached").await;
     let line = agent.says("the session ended").await;
-    has(&line, &["time limit", "link.ping", "docs/troubleshooting.md#idle-timeout"]);
+    has(&line, &["time limit", "each second", "docs/troubleshooting.md#idle-timeout"]);
 }
 
 #[tokio::test]

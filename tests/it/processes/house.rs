@@ -91,6 +91,11 @@ impl House {
         all.collect()
     }
 
+    /// Where agents attach.
+    pub(crate) fn gateway_addr(&self) -> SocketAddr {
+        self.agents
+    }
+
     /// Where agents attach, by one of the names in the certificate: `localhost` or `gateway.test`.
     pub(crate) fn gateway_at(&self, host: &str) -> String {
         format!("https://{host}:{}", self.agents.port())

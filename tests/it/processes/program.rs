@@ -46,8 +46,14 @@ impl Program {
 
     /// Waits for the first line that contains `text`.
     pub(crate) async fn says(&self, text: &str) -> String {
+        self.says_times(text, 1).await
+    }
+
+    /// Waits for the line of this number, from 1, among those that contain `text`.
+    pub(crate) async fn says_times(&self, text: &str, times: usize) -> String {
         let mut lines = self.lines.clone();
-        let found = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
+        let found =
+            |lines: &Vec<String>| lines.iter().filter(|line| line.contains(text)).nth(times - 1).cloned();
         match timeout(PATIENCE, lines.wait_for(|lines| found(lines).is_some())).await {
             Ok(Ok(lines)) => found(&lines).expect("it was found"),
             Ok(Err(_)) | Err(_) => panic!("it never said {text:?}:\n{}", self.log()),

@@ -7,7 +7,7 @@ use gitproxy::ops::{Key, Tasks};
 use gitproxy::proto::tunnel::v1::tunnel_server::{Tunnel, TunnelServer};
 use gitproxy::proto::tunnel::v1::{AttachRequest, Hello, ProbeRequest, ProbeResponse, Welcome};
 use gitproxy::tunnel::attach::{self, AgentControl, AgentPipe, GatewayControl, GatewayPipe, Responses};
-use gitproxy::tunnel::{self, Body, Channel, Options, Service};
+use gitproxy::tunnel::{self, Body, Calls, Channel, Options, Service};
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -62,7 +62,7 @@ pub(crate) async fn gateway_end(
         Carrier::Bare => tunnel::channel(near, options, tasks).await.expect("an open pipe"),
         Carrier::Attach => {
             let (pipe, _control) = accept(near, options, tasks).await;
-            tunnel::channel(pipe, options, tasks).await.expect("an open pipe")
+            pipe.channel(options, tasks).await.expect("an open pipe")
         }
     }
 }
@@ -79,7 +79,7 @@ pub(crate) async fn agent_end(
         Carrier::Bare => tunnel::serve(far, service, options, tasks).await,
         Carrier::Attach => {
             let (pipe, _control) = dial(far, options, tasks).await;
-            tunnel::serve(pipe, service, options, tasks).await
+            pipe.serve(service, options, Calls::default(), tasks).await
         }
     }
 }

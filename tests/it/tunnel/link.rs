@@ -33,6 +33,8 @@ async fn a_blackholed_peer_is_noticed_at_both_ends(carrier: Carrier) {
     Caller::new(channel.clone()).unary(UNARY, text("")).await.expect("an answer");
     weather.send_replace(Weather::Blackhole);
     let start = Instant::now();
+    channel.pulse().doubtful().await;
+    assert!(start.elapsed() <= Duration::from_millis(2100), "{:?}", start.elapsed());
     channel.closed().await;
     assert!(start.elapsed() <= Duration::from_secs(10), "{:?}", start.elapsed());
     let ended = agent.join_next().await.expect("one").expect("no panic");
@@ -44,11 +46,12 @@ async fn an_idle_link_is_kept(carrier: Carrier) {
     let tasks = Tasks::new();
     let (near, far, _weather) = wire(&tasks);
     let channel = join(carrier, near, far, Echo::default().stack(), &Options::default(), &tasks).await;
-    let caller = Caller::new(channel);
+    let caller = Caller::new(channel.clone());
     caller.unary(UNARY, text("")).await.expect("an answer");
     tokio::time::advance(Duration::from_secs(1)).await;
     let hour = Instant::now() + Duration::from_secs(3600);
     tokio::time::timeout_at(hour, std::future::pending::<()>()).await.expect_err("an hour passes");
+    assert!(channel.pulse().quiet_for() < Duration::from_secs(2));
     caller.unary(UNARY, text("")).await.expect("still an answer");
 }
 
@@ -70,6 +73,7 @@ async fn a_slow_link_is_not_cut_and_small_calls_still_answer(carrier: Carrier) {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(60) {
         caller.unary(UNARY, text("small")).await.expect("an answer");
+        assert!(!channel.pulse().is_doubtful());
     }
     assert!(!channel.is_closed());
     assert_eq!(downloads.len(), 4);
