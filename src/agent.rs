@@ -10,6 +10,7 @@ mod instances;
 mod link;
 mod local;
 mod metrics;
+mod recent;
 pub mod settings;
 pub mod stack;
 mod ways;
@@ -19,13 +20,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::instances::Doctor;
-use self::link::{Link, Published};
+use self::link::{Link, Published, Tally};
 use self::local::debug::Debug;
 use self::local::socket::{Folder, Socket};
+use self::local::status::Teller;
 use self::local::token::Token;
+use self::recent::{Recent, Trail};
 use self::ways::Ways;
 use crate::bitbucket::{self, Account, Budgets, Client};
 use crate::egress::{Alpn, Egress, PairError, Plaintext, TrustError};
@@ -92,6 +96,7 @@ struct Serves {
 struct Shows {
     state: watch::Sender<State>,
     sessions: Published,
+    tally: Tally,
 }
 
 impl Agent {
@@ -129,16 +134,20 @@ impl Agent {
         let watch = expiry::Watch { clients: local.clone(), identities, expiries };
         tasks.spawn(watch.run(tasks.clone()));
         let core = Core::new(connections(local, &config, &ways, &budgets)).with_tasks(tasks);
+        let recent = Recent::default();
+        let core = core.with_audit(Trail::new(recent.clone()));
         let core = Arc::new(hooks(core));
         let (state, seen) = watch::channel(State::Dialing);
         let (published, sessions) = link::sessions();
         let mut agent = Self { instance, state: seen, sessions, debug_addr: None, debug_token: None };
         let doctor = doctor::remote(config.clone(), budgets.clone(), tasks.clone());
         agent.listen(&config, &core, &doctor, tasks).await?;
-        agent.tell_status(&config, tasks)?;
+        let tally = Tally::default();
+        agent.tell_status(&config, &tally, recent, tasks)?;
         let tunnel = stack::stack(doors::tunnel(&core, &agent.instance, Some(&doctor)), config.limits, tasks);
         let serves = Serves { service: tunnel, budgets };
-        let link = agent.link(config, &ways.gateway, serves, tasks, Shows { state, sessions: published });
+        let link =
+            agent.link(config, &ways.gateway, serves, tasks, Shows { state, sessions: published, tally });
         info!(instance = agent.instance, build = BUILD, "the agent starts");
         tasks.spawn(link.run());
         Ok(agent)
@@ -193,10 +202,29 @@ impl Agent {
         Ok(())
     }
 
-    fn tell_status(&self, config: &Config, tasks: &Tasks) -> Result<(), Error> {
+    fn tell_status(
+        &self,
+        config: &Config,
+        tally: &Tally,
+        recent: Recent,
+        tasks: &Tasks,
+    ) -> Result<(), Error> {
         let Some(path) = &config.status_socket else { return Ok(()) };
         let socket = Socket::bind(path, Folder::Any).map_err(Error::Status)?;
-        tasks.spawn(status::serve(socket, self.state(), self.instance.clone()));
+        let host = |it: &Connection| it.account.base.host_str().unwrap_or_default().to_owned();
+        let connection =
+            |it: &Connection| status::Connection { name: it.account.name.clone(), host: host(it) };
+        let teller = Teller {
+            instance: self.instance.clone(),
+            began: Instant::now(),
+            state: self.state(),
+            sessions: self.sessions(),
+            tally: tally.clone(),
+            recent,
+            options: config.link.clone(),
+            connections: config.connections.iter().map(connection).collect(),
+        };
+        tasks.spawn(status::serve(socket, teller));
         Ok(())
     }
 
@@ -206,7 +234,7 @@ impl Agent {
         egress: &Egress,
         Serves { service, budgets }: Serves,
         tasks: &Tasks,
-        Shows { state, sessions }: Shows,
+        Shows { state, sessions, tally }: Shows,
     ) -> Link {
         Link {
             connector: egress.connector(config.gateway.origin().clone(), Alpn::Http2Only),
@@ -219,6 +247,7 @@ impl Agent {
             tasks: tasks.clone(),
             state,
             sessions,
+            tally,
         }
     }
 }

@@ -5,6 +5,7 @@ mod exit;
 mod explain;
 mod health;
 mod run;
+mod status;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -28,6 +29,7 @@ pub(crate) fn main() -> Exit {
     match matches.subcommand() {
         Some(("run", flags)) => run::run(flags),
         Some(("health", flags)) => health::health(flags),
+        Some(("status", flags)) => status::status(flags),
         Some(("doctor", flags)) => doctor::doctor(flags),
         Some(("egress", below)) => match below.subcommand() {
             Some(("explain", flags)) => explain::explain(flags),
@@ -85,7 +87,14 @@ fn command() -> Command {
                 "doctor",
                 "Walks every hop to the gateway and to each Bitbucket, and names the one that fails",
             )
-            .arg(json.help("One JSON object, as docs/doctor.schema.json has it, in place of the table")),
+            .arg(json.clone().help("One JSON object, as docs/doctor.schema.json has it, in place of the table")),
+        )
+        .subcommand(
+            form(
+                "status",
+                "Asks the running agent by its status socket: link, sessions, last error, memory, last commands",
+            )
+            .arg(json.help("One JSON object, as docs/status.schema.json has it, in place of the table")),
         )
         .subcommand(
             Command::new("egress")

@@ -3,10 +3,12 @@
 //! Nothing here does IO or knows another module of this crate.
 
 mod checks;
+mod code;
 pub mod fault;
 mod held;
 pub mod methods;
 
+pub use code::code_name;
 pub use fault::Fault;
 pub use methods::{Class, Effect, Method};
 pub use scm::v1::Reason;

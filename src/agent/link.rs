@@ -12,6 +12,7 @@ mod race;
 mod session;
 mod sessions;
 mod state;
+mod tally;
 
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub use self::plan::Phase;
 pub(super) use self::sessions::{Published, sessions};
 pub use self::sessions::{SessionStatus, Sessions};
 pub use self::state::State;
+pub(super) use self::tally::Tally;
 
 /// What a link needs; [`Link::run`] is its life.
 pub(super) struct Link {
@@ -60,6 +62,8 @@ pub(super) struct Link {
     pub(super) state: watch::Sender<State>,
     /// Where others see the sessions.
     pub(super) sessions: Published,
+    /// Where attaches, failed dials and ends of sessions are counted.
+    pub(super) tally: Tally,
 }
 
 impl Link {

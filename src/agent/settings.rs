@@ -254,7 +254,7 @@ pub const TABLE: &[Setting] = &[
     plain(
         ["status.socket", "status-socket", "", "path"],
         &["GITPROXY_STATUS_SOCKET"],
-        "A unix socket that tells whether the agent is live and ready; it takes no command. `gitproxy health` asks it.",
+        "A unix socket that tells how the agent is; it takes no command. `gitproxy health` and `gitproxy status` ask it.",
     ),
     plain(
         ["egress.hop_timeout", "hop-timeout", "10s", "duration such as 10s, 100ms to 25s"],

@@ -7,9 +7,9 @@ use gitproxy::agent::doctor::Ending;
 /// How the program ends; [`CODES`] tells the same in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It did what it was asked; `run`: it was asked to stop and did; `health`: yes.
+    /// It did what it was asked; `run`: it was asked to stop and did; `health`: yes; `status`: the agent answered.
     Done,
-    /// A fault of the program or the system; `health`: no.
+    /// A fault of the program or the system; `health`: no; `status`: nobody answers.
     Failed,
     /// The command line cannot be understood. clap ends the program with the same code.
     Usage,
@@ -40,8 +40,9 @@ impl From<Exit> for ExitCode {
 /// For `--help`.
 pub(super) const CODES: &str = "\
 Exit codes:
-  0  done; run: asked to stop, and drained; health: yes; doctor: every check passed or warned
-  1  a fault of the program or the system; health: no
+  0  done; run: asked to stop, and drained; health: yes; status: the agent answered, attached or
+     not; doctor: every check passed or warned
+  1  a fault of the program or the system; health: no; status: no answer at the socket
   2  the command line cannot be understood
   3  the settings cannot be used: all that is wrong with them is told
   4  doctor, run --preflight: a check on the way to the gateway failed

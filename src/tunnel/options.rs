@@ -20,6 +20,18 @@ pub struct Options {
     pub silence: Duration,
 }
 
+impl Options {
+    /// What is held of one answer that the peer does not read, in bytes.
+    pub fn send_buffer(&self) -> u64 {
+        SEND_BUFFER as u64
+    }
+
+    /// What a session takes at worst, in bytes: every stream is open, unread here and unread there.
+    pub fn worst_case(&self) -> u64 {
+        u64::from(self.max_streams) * (u64::from(self.window) + self.send_buffer())
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

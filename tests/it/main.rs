@@ -28,6 +28,7 @@ mod network;
 mod probe;
 mod processes;
 mod replay;
+mod status;
 mod surface;
 mod third_party;
 mod tools;

@@ -152,7 +152,7 @@ impl World {
             limits: tunnel::admit::Limits::default(),
             debug: site.debug.then(|| DebugListen::Tcp(([127, 0, 0, 1], 0).into())),
             debug_token_file: None,
-            status_socket: None,
+            status_socket: site.status_socket.clone(),
             metrics: None,
             patience: gitproxy::agent::Patience::default(),
             labels: BTreeMap::new(),

@@ -19,6 +19,7 @@ use super::race::race;
 use super::session::{Event, Session};
 use super::sessions::Row;
 use super::state::State;
+use super::tally::Trouble;
 use crate::ops::Tasks;
 use crate::proto::tunnel::v1::{Budget, Drain, Welcome};
 use crate::tunnel::attach::Word;
@@ -142,6 +143,7 @@ impl<'a> Life<'a> {
         let welcome = session.welcome.clone();
         let Welcome { gateway, agent, session: id, replicas, .. } = &welcome;
         info!(gateway, agent, session = id, "attached");
+        self.link.tally.attached();
         self.link.budgets.share(welcome.budget_share_permille);
         self.plan.attached(Instant::now(), seat, gateway, *replicas);
         let row = Row {
@@ -162,6 +164,7 @@ impl<'a> Life<'a> {
         let lost_for = self.plan.lost_for(now);
         let wait = self.plan.failed(now, failure.wait());
         let (gateway, verdict, cause) = (&self.link.origin, failure.verdict(), failure.why());
+        self.link.tally.failed(verdict.word(), Trouble::new(&verdict, failure.advice()));
         if has_link {
             info!(%gateway, %verdict, cause, retry_in = ?wait, "no second session");
             return;
@@ -224,10 +227,14 @@ impl<'a> Life<'a> {
         let phase = self.plan.ended(now, seat);
         let Some(held) = self.gone(seat) else { return };
         let (id, lasted) = (held.row.id, now.saturating_duration_since(held.row.since));
+        self.link.tally.ended(over.word());
         if matches!(phase, Some(Phase::Asked | Phase::Leaving)) {
             return info!(session = id, ?lasted, %over, "the old session is over");
         }
         let again = self.last.alike(lasted);
+        if let Some(trouble) = Trouble::of(&over) {
+            self.link.tally.trouble(trouble);
+        }
         match over {
             Over::Lost(lost) => match lost.advice(lasted, again) {
                 None => warn!(session = id, ?lasted, cause = lost.cause, "the session ended"),

@@ -166,6 +166,24 @@ impl From<Status> for Failure {
 }
 
 impl Verdict {
+    /// One word, as metrics have it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Way => "way",
+            Self::Cut => "cut",
+            Self::Credential => "credential",
+            Self::Version => "version",
+            Self::NotNow => "not_now",
+            Self::BadGateway => "bad_gateway",
+            Self::ClientCertificate => "client_certificate",
+            Self::Login => "login",
+            Self::BodyLimit => "body_limit",
+            Self::ForCallers => "for_callers",
+            Self::NotOurs => "not_ours",
+            Self::Other => "other",
+        }
+    }
+
     fn remedy(self) -> &'static str {
         match self {
             Self::Way => {

@@ -74,6 +74,18 @@ impl fmt::Display for Over {
     }
 }
 
+impl Over {
+    /// One word, as metrics have it.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Lost(_) => "lost",
+            Self::Limited(_) => "body_limit",
+            Self::Moved => "moved",
+            Self::Drained => "drained",
+        }
+    }
+}
+
 /// Logs an end with what to do about it.
 pub(super) fn tell(session: &str, lasted: Duration, advice: &Advice) {
     let Advice { cause, remedy, .. } = advice;

@@ -55,6 +55,18 @@ pub enum Phase {
     Leaving,
 }
 
+impl Phase {
+    /// One word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Doubted => "doubted",
+            Self::Asked => "asked",
+            Self::Leaving => "leaving",
+        }
+    }
+}
+
 /// The next thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {

@@ -146,6 +146,7 @@ pub(super) fn link(address: SocketAddr, go: &Arc<Notify>, tasks: &Tasks) -> (Lin
         tasks: tasks.clone(),
         state,
         sessions: sessions().0,
+        tally: Tally::default(),
     };
     (link, seen)
 }

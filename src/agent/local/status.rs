@@ -1,43 +1,74 @@
-//! The status socket: whoever connects is told whether the agent is live and ready, and can ask for nothing.
+//! The status socket: whoever connects is told how the agent is, and can ask for nothing.
+
+mod report;
 
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
-use tokio::time;
+use tokio::time::{self, Instant};
 use tracing::{debug, warn};
 
 use super::socket::Socket;
-use crate::agent::link::State;
+use crate::agent::BUILD;
+use crate::agent::link::{SessionStatus, Sessions, State, Tally};
+use crate::agent::recent::{Ended, Recent};
+use crate::proto::{Reason, code_name};
+use crate::tunnel::Options;
 
-/// What the socket tells, as one line of JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// Whether the process works; it says so itself, so it is always true. It never depends on the gateway.
-    pub live: bool,
-    /// Whether the gateway can send calls.
-    pub ready: bool,
-    /// Where the link is, such as `attached`.
-    pub link: String,
-    /// The random id of the process.
-    pub instance: String,
-    /// The build.
-    pub build: String,
+pub use report::{Call, Connection, LastError, MOST_CONNECTIONS, Memory, Session, Status};
+
+/// What there is to tell, and where it is seen.
+#[derive(Debug, Clone)]
+pub(in crate::agent) struct Teller {
+    pub(in crate::agent) instance: String,
+    pub(in crate::agent) began: Instant,
+    pub(in crate::agent) state: watch::Receiver<State>,
+    pub(in crate::agent) sessions: Sessions,
+    pub(in crate::agent) tally: Tally,
+    pub(in crate::agent) recent: Recent,
+    pub(in crate::agent) options: Options,
+    pub(in crate::agent) connections: Vec<Connection>,
 }
 
-impl Status {
-    fn of(state: &State, instance: &str) -> Self {
-        Self {
+impl Teller {
+    fn status(&self) -> Status {
+        let state = self.state.borrow().clone();
+        Status {
+            format: 1,
             live: true,
             ready: state.is_attached(),
             link: state.to_string(),
-            instance: instance.to_owned(),
-            build: crate::agent::BUILD.to_owned(),
+            instance: self.instance.clone(),
+            build: BUILD.to_owned(),
+            uptime_s: self.began.elapsed().as_secs(),
+            // A link has fewer: one or two that are open, and those that finish.
+            sessions: self.sessions.list().iter().take(MOST_SESSIONS).map(session).collect(),
+            last_error: self.last_error(),
+            memory: Memory {
+                window: self.options.window,
+                max_streams: self.options.max_streams,
+                send_buffer: self.options.send_buffer(),
+                worst_case: self.options.worst_case(),
+            },
+            connections: self.connections.iter().take(MOST_CONNECTIONS).cloned().collect(),
+            connections_total: self.connections.len(),
+            calls: self.recent.list().iter().map(call).collect(),
         }
+    }
+
+    fn last_error(&self) -> Option<LastError> {
+        let trouble = self.tally.counts().trouble?;
+        Some(LastError {
+            ago_s: trouble.at.elapsed().as_secs(),
+            verdict: trouble.verdict,
+            cause: cut(&trouble.cause, LONGEST_TEXT),
+            remedy: cut(&trouble.remedy, LONGEST_TEXT),
+        })
     }
 }
 
@@ -54,8 +85,8 @@ pub fn ask(path: &Path) -> io::Result<Status> {
 }
 
 /// Answers until the link has ended: a process that drains is still live, and nobody shall think it dead.
-pub(in crate::agent) async fn serve(socket: Socket, state: watch::Receiver<State>, instance: String) {
-    let mut link = state.clone();
+pub(in crate::agent) async fn serve(socket: Socket, teller: Teller) {
+    let mut link = teller.state.clone();
     let ended = async move { link.wait_for(|state| *state == State::Ended).await.is_ok() };
     let mut ended = std::pin::pin!(ended);
     loop {
@@ -65,10 +96,7 @@ pub(in crate::agent) async fn serve(socket: Socket, state: watch::Receiver<State
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let status = Status::of(&state.borrow(), &instance);
-                tell(stream, &status).await;
-            }
+            Ok((stream, _)) => tell(stream, &teller.status()).await,
             Err(error) => {
                 warn!(%error, "the status socket cannot accept");
                 time::sleep(AFTER_ERROR).await;
@@ -77,9 +105,17 @@ pub(in crate::agent) async fn serve(socket: Socket, state: watch::Receiver<State
     }
 }
 
+/// At most so many characters of a name that somebody else chose.
+pub(in crate::agent) fn clipped(name: &str) -> String {
+    cut(name, LONGEST_NAME)
+}
+
 /// A line fits into the socket's buffer, so nobody who does not read can hold up the next.
 async fn tell(mut stream: tokio::net::UnixStream, status: &Status) {
-    let Ok(mut line) = serde_json::to_vec(status) else { return };
+    let mut line = Vec::new();
+    if status.serialize(&mut serde_json::Serializer::new(&mut line)).is_err() {
+        return;
+    }
     line.push(b'\n');
     match time::timeout(PATIENCE, stream.write_all(&line)).await {
         Ok(Ok(())) => {}
@@ -88,35 +124,53 @@ async fn tell(mut stream: tokio::net::UnixStream, status: &Status) {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(1);
-const AFTER_ERROR: Duration = Duration::from_millis(200);
-const LONGEST: u64 = 64 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::super::socket::Folder;
-    use super::*;
-    use crate::ops::Tasks;
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn it_is_live_without_a_gateway_and_ready_only_with_one() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("status.sock");
-        let (link, state) = watch::channel(State::Waiting);
-        let tasks = Tasks::new();
-        let socket = Socket::bind(&path, Folder::Any).expect("bound");
-        tasks.spawn(serve(socket, state, "i-1".into()));
-        let told = ask(&path).expect("an answer");
-        assert_eq!((told.live, told.ready, told.link.as_str()), (true, false, "waiting"));
-        let (gateway, agent, session) = ("g".into(), "a".into(), "s".into());
-        link.send_replace(State::Attached { gateway, agent, session });
-        let told = ask(&path).expect("an answer");
-        assert!(told.ready && told.instance == "i-1", "{told:?}");
-        link.send_replace(State::Draining);
-        let told = ask(&path).expect("an answer");
-        assert_eq!((told.live, told.ready), (true, false));
-        link.send_replace(State::Ended);
-        tasks.finish(Duration::from_secs(5)).await;
-        assert!(ask(&path).is_err());
+fn session(session: &SessionStatus) -> Session {
+    Session {
+        id: clipped(&session.id),
+        gateway: clipped(&session.gateway),
+        phase: session.phase.as_str().to_owned(),
+        attached_s: session.since.elapsed().as_secs(),
+        quiet_ms: millis(session.quiet_for),
+        in_flight: session.in_flight,
     }
 }
+
+fn call(ended: &Ended) -> Call {
+    let who = &ended.caller;
+    let caller = match who.tenant.as_str() {
+        "" => who.caller.clone(),
+        tenant => format!("{tenant}/{}", who.caller),
+    };
+    Call {
+        ago_ms: millis(ended.at.elapsed()),
+        method: ended.method.to_owned(),
+        connection: ended.connection.clone(),
+        caller,
+        code: code_name(ended.code).to_owned(),
+        reason: ended.reason.map(|reason| Reason::word(reason).to_owned()),
+        ms: millis(ended.lasted),
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+const PATIENCE: Duration = Duration::from_secs(1);
+const AFTER_ERROR: Duration = Duration::from_millis(200);
+/// More than there ever is; who listens there may be somebody else.
+const LONGEST: u64 = 256 * 1024;
+/// In characters.
+const LONGEST_NAME: usize = 64;
+const LONGEST_TEXT: usize = 600;
+const MOST_SESSIONS: usize = 16;
+
+#[cfg(test)]
+mod tests;

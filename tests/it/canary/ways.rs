@@ -128,6 +128,11 @@ async fn nothing_works(house: &House) {
 /// What the agent says of itself and of its connections, by every door; none of it has a secret in it.
 async fn answers(house: &House, caller: &Caller) -> String {
     let mut all = house.status();
+    for form in [&["status"][..], &["status", "--json"]] {
+        let told = house.run(form).await;
+        assert_eq!(told.status.code(), Some(0), "{}", told.text());
+        all += &told.text();
+    }
     for connection in CONNECTIONS {
         let on = caller.clone().on(connection);
         let tested = on.connections().test_connection(on.ask(pb::TestConnectionRequest {})).await;

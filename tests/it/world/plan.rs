@@ -1,5 +1,6 @@
 //! What a world shall consist of.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use bitbucket_sim::{Config as SimConfig, Sim, TokenSpec, Version};
@@ -21,6 +22,7 @@ pub(super) struct Site {
     pub(super) links: Vec<Link>,
     pub(super) hooks: Box<dyn FnOnce(Core) -> Core>,
     pub(super) debug: bool,
+    pub(super) status_socket: Option<PathBuf>,
     /// Where connections that come with a call may go though it is special.
     pub(super) allowed_addresses: &'static [&'static str],
     /// What it takes for Bitbucket's rate limit.
@@ -102,6 +104,7 @@ impl Plan {
             links,
             hooks,
             debug: false,
+            status_socket: None,
             allowed_addresses,
             // The simulator has no limit unless a test sets one.
             rate: Rate { burst: 100_000, per_second: 100_000 },
@@ -144,6 +147,12 @@ impl Plan {
     /// Opens its debug listener, on TCP.
     pub(crate) fn debug(mut self) -> Self {
         self.last().debug = true;
+        self
+    }
+
+    /// Lets it tell its status there.
+    pub(crate) fn status_socket(mut self, path: PathBuf) -> Self {
+        self.last().status_socket = Some(path);
         self
     }
 
