@@ -29,17 +29,19 @@ use self::local::debug::Debug;
 use self::local::socket::{Folder, Socket};
 use self::local::status::Teller;
 use self::local::token::Token;
+use self::metrics::Measured;
 use self::recent::{Recent, Trail};
 use self::ways::Ways;
 use crate::bitbucket::{self, Account, Budgets, Client};
 use crate::egress::{Alpn, Egress, PairError, Plaintext, TrustError};
-use crate::ops::{Key, Tasks};
+use crate::ops::{Key, Tasks, export};
 use crate::proto::tunnel::v1::Hello;
 use crate::scm::backend::{self, Held};
 use crate::scm::{Connections, Core};
+use crate::tunnel::observe::Observer;
 use crate::tunnel::{self, attach};
 
-pub use self::config::{Config, Connection, MetricsSettings, Patience};
+pub use self::config::{Config, Connection, Patience};
 pub use self::link::{Failure, Phase, SessionStatus, Sessions, State};
 pub use self::local::status;
 
@@ -70,9 +72,9 @@ pub enum Error {
         /// Why not.
         source: bitbucket::Error,
     },
-    /// Metrics cannot be pushed.
-    #[error("metrics.endpoint: {0}")]
-    Metrics(#[from] crate::ops::metrics::Error),
+    /// Metrics or traces cannot be pushed.
+    #[error("metrics.endpoint or traces.endpoint: {0}")]
+    Push(#[from] export::Error),
     /// The debug listener cannot listen.
     #[error("debug.listen: {0}")]
     Debug(io::Error),
@@ -125,26 +127,28 @@ impl Agent {
             }
         }
         let budgets = Budgets::new(config.rate);
-        let local = clients(&config, &ways, &budgets)?;
         let instance = uuid::Uuid::new_v4().to_string();
-        if let Some(settings) = &config.metrics {
-            metrics::start(settings, &ways.telemetry, &local, &instance, tasks)?;
-        }
+        let telemetry = config.push.start(&ways.telemetry, "gitproxy", &about(&instance), tasks)?;
+        let seen = bitbucket::Telemetry::new(&telemetry.metrics, telemetry.tracer.clone());
+        let local = clients(&config, &ways, &budgets, &seen)?;
         let (identities, expiries) = (ways.identities.clone(), ways.gateway.expiries().clone());
         let watch = expiry::Watch { clients: local.clone(), identities, expiries };
         tasks.spawn(watch.run(tasks.clone()));
-        let core = Core::new(connections(local, &config, &ways, &budgets)).with_tasks(tasks);
+        let core = Core::new(connections(local.clone(), &config, &ways, &budgets, &seen)).with_tasks(tasks);
         let recent = Recent::default();
         let core = core.with_audit(Trail::new(recent.clone()));
         let core = Arc::new(hooks(core));
-        let (state, seen) = watch::channel(State::Dialing);
+        let (state, states) = watch::channel(State::Dialing);
         let (published, sessions) = link::sessions();
-        let mut agent = Self { instance, state: seen, sessions, debug_addr: None, debug_token: None };
+        let mut agent = Self { instance, state: states, sessions, debug_addr: None, debug_token: None };
         let doctor = doctor::remote(config.clone(), budgets.clone(), tasks.clone());
-        agent.listen(&config, &core, &doctor, tasks).await?;
+        let observer = Observer::new(&telemetry.metrics, telemetry.tracer);
+        agent.listen(&config, &core, &doctor, &observer, tasks).await?;
         let tally = Tally::default();
+        metrics::tell(&telemetry.metrics, agent.measured(&ways, local, &tally));
         agent.tell_status(&config, &tally, recent, tasks)?;
-        let tunnel = stack::stack(doors::tunnel(&core, &agent.instance, Some(&doctor)), config.limits, tasks);
+        let tunnel = doors::tunnel(&core, &agent.instance, Some(&doctor));
+        let tunnel = stack::stack(tunnel, config.limits, &observer, tasks);
         let serves = Serves { service: tunnel, budgets };
         let link =
             agent.link(config, &ways.gateway, serves, tasks, Shows { state, sessions: published, tally });
@@ -191,6 +195,7 @@ impl Agent {
         config: &Config,
         core: &Arc<Core>,
         doctor: &Doctor,
+        observer: &Observer,
         tasks: &Tasks,
     ) -> Result<(), Error> {
         let Some(listen) = &config.debug else { return Ok(()) };
@@ -198,8 +203,18 @@ impl Agent {
         self.debug_addr = debug.address();
         self.debug_token = debug.token();
         let routes = doors::debug(core, &self.instance, Some(doctor)).await?;
-        tasks.spawn(debug.serve(stack::stack(routes, config.limits, tasks), tasks.clone()));
+        tasks.spawn(debug.serve(stack::stack(routes, config.limits, observer, tasks), tasks.clone()));
         Ok(())
+    }
+
+    fn measured(&self, ways: &Ways, clients: Vec<Client>, tally: &Tally) -> Measured {
+        Measured {
+            expiries: ways.gateway.expiries().clone(),
+            clients,
+            state: self.state(),
+            sessions: self.sessions(),
+            tally: tally.clone(),
+        }
     }
 
     fn tell_status(
@@ -253,19 +268,40 @@ impl Agent {
 }
 
 /// The Bitbuckets of the settings.
-fn clients(config: &Config, ways: &Ways, budgets: &Budgets) -> Result<Vec<Client>, Error> {
+fn clients(
+    config: &Config,
+    ways: &Ways,
+    budgets: &Budgets,
+    seen: &bitbucket::Telemetry,
+) -> Result<Vec<Client>, Error> {
     let client = |(Connection { account, .. }, egress): (&Connection, &Egress)| {
         let client = Client::new(account.clone(), egress, budgets);
+        let client = client.map(|client| client.with_telemetry(seen.clone()));
         client.map_err(|source| Error::Connection { name: account.name.clone(), source })
     };
     config.connections.iter().zip(&ways.bitbuckets).map(client).collect()
 }
 
 /// The Bitbuckets of the settings, and the way to serve one that comes with a call.
-fn connections(local: Vec<Client>, config: &Config, ways: &Ways, budgets: &Budgets) -> Connections {
-    let (egress, budgets) = (ways.held.clone(), budgets.for_held());
-    let held = Held::new(move |account| Client::new(account, &egress, &budgets), config.new_origins);
+fn connections(
+    local: Vec<Client>,
+    config: &Config,
+    ways: &Ways,
+    budgets: &Budgets,
+    seen: &bitbucket::Telemetry,
+) -> Connections {
+    let (egress, budgets, seen) = (ways.held.clone(), budgets.for_held(), seen.for_held());
+    let client = move |account| {
+        let client = Client::new(account, &egress, &budgets);
+        client.map(|client| client.with_telemetry(seen.clone()))
+    };
+    let held = Held::new(client, config.new_origins);
     Connections::new(local.into_iter().map(backend::connection), Arc::new(held))
+}
+
+/// What a collector is told of the process.
+fn about(instance: &str) -> [(&'static str, String); 2] {
+    [("service.version", BUILD.to_owned()), ("service.instance.id", instance.to_owned())]
 }
 
 /// How an instance introduces itself to the gateway.

@@ -7,7 +7,7 @@
 //! The parts, in the order of a connection: `connector` (whom it may go to), `walk` (the hops one after the other),
 //! `guard` (where connections that come with a call may go), `proxy` (which way, and CONNECT), `resolver` and `dial`
 //! (names and TCP), `trust` and `verify` (whose certificates count), `identity` (our own certificate), `stream` (what
-//! comes out), `client` (HTTP over such streams). `report` tells what a walk found. `crypto` holds the one choice of a cryptographic library, and [`serve`]
+//! comes out), `client` (HTTP over such streams), `push` (metrics and traces over those). `report` tells what a walk found. `crypto` holds the one choice of a cryptographic library, and [`serve`]
 //! the server's side of TLS, which needs that choice too.
 
 mod budget;
@@ -23,6 +23,7 @@ mod identity;
 mod origin;
 mod pair;
 mod proxy;
+pub mod push;
 mod report;
 mod resolver;
 pub mod serve;

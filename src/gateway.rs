@@ -11,6 +11,7 @@ mod directory;
 #[cfg(test)]
 mod fake;
 mod headers;
+mod metrics;
 pub mod name;
 mod phase;
 pub mod role;
@@ -40,12 +41,14 @@ use self::callers::Local;
 use self::directory::{Directory, Memory};
 use self::phase::{Phase, Watch};
 use self::store::Store;
+use crate::egress::push::Telemetry;
 use crate::egress::serve::ServerTls;
 use crate::ops::Tasks;
 use crate::ops::tasks::Drained;
 use crate::proto::tunnel::v1::tunnel_server::TunnelServer;
 use crate::tunnel::admit;
 use crate::tunnel::deadline;
+use crate::tunnel::observe::Observer;
 use crate::tunnel::{self, Body};
 
 /// What a gateway is started with.
@@ -67,6 +70,8 @@ pub struct Config {
     pub deadlines: deadline::Defaults,
     /// Calls of all callers in flight.
     pub limits: admit::Limits,
+    /// Where calls, sessions and handshakes are counted.
+    pub telemetry: Telemetry,
     /// How long balancers get to notice, before anything is refused.
     pub settle: Duration,
     /// How long calls in flight may take after that.
@@ -172,9 +177,12 @@ impl Gateway {
     ) -> Result<(), Error> {
         let local = Local::new(store, directory, self.health.clone())?;
         let bounds = (config.deadlines, config.limits);
-        let stack = callers::stack(store, directory, local, bounds, &self.callers);
+        let Telemetry { metrics, tracer } = config.telemetry.clone();
+        let observer = Observer::new(&metrics, tracer);
+        let stack = callers::stack(store, directory, local, bounds, &observer, &self.callers);
         let entrance = Entrance {
             name: "callers",
+            metrics,
             tls: config.callers_tls.clone(),
             bounds: Bounds {
                 handshakes: config.handshakes,
@@ -204,12 +212,14 @@ impl Gateway {
             sessions: config.sessions,
             greetings: config.handshakes,
             grace: config.grace,
+            metrics: config.telemetry.metrics.clone(),
         };
         let attach = Attach::new(settings, store, directory, watch.clone(), &self.sessions);
         let routes = Routes::new(TunnelServer::new(attach)).prepare();
         let grpc = tunnel::Service::new(routes.map_request(|request: http::Request<Body>| request));
         let entrance = Entrance {
             name: "agents",
+            metrics: config.telemetry.metrics,
             tls: config.agents_tls,
             bounds,
             service: service_fn(move |request| web::agents(request, grpc.clone(), watch.clone())),

@@ -5,12 +5,14 @@ pub mod call;
 mod causes;
 mod check;
 mod echo;
+pub mod export;
 pub mod key;
 pub mod metrics;
 pub mod secret;
 pub mod settings;
 pub mod tasks;
 pub mod telemetry;
+pub mod traces;
 pub mod watch;
 
 pub use call::{Call, Urgency};

@@ -3,7 +3,7 @@
 //! [`channel`] is the gateway's end and [`serve`] the agent's. They know no gRPC service; [`attach`] alone knows how the
 //! bytes ride on the one outbound gRPC stream, and [`probe`] tries that way out. [`Pulse`] tells at either end how long the
 //! other has been silent. The layers that both ends put around a call, because one end alone cannot keep the promise, live
-//! here too: [`deadline`] and [`admit`].
+//! here too: [`deadline`] and [`admit`]; and [`observe`], since both tell the same of a call.
 //!
 //! Three things differ from an HTTP/2 connection between strangers, each for a measured reason:
 //! the connection window is 2^31-1, since unread data of one call would else hold up every call; the limits on resets
@@ -19,6 +19,7 @@ pub mod body_limit;
 mod channel;
 pub mod deadline;
 mod greeting;
+pub mod observe;
 mod options;
 pub mod probe;
 mod pulse;

@@ -140,6 +140,7 @@ async fn gateway(folder: &Path) -> Made<CloudSide> {
         tunnel: tunnel::Options::default(),
         deadlines: deadline::Defaults::default(),
         limits: Limits::default(),
+        telemetry: gitproxy::egress::push::Telemetry::default(),
         settle: Duration::ZERO,
         grace: GRACE,
     };
@@ -178,7 +179,7 @@ async fn agent(folder: &Path, sim: &Sim, cloud: &CloudSide) -> Made<CustomerSide
         debug: Some(DebugListen::Tcp(([127, 0, 0, 1], 0).into())),
         debug_token_file: Some(folder.join("debug.token")),
         status_socket: None,
-        metrics: None,
+        push: gitproxy::egress::push::Push::default(),
         patience: agent::Patience::default(),
         labels: BTreeMap::new(),
         rate: gitproxy::bitbucket::Rate::default(),

@@ -6,7 +6,6 @@ mod gateway;
 mod held;
 mod label;
 mod listen;
-mod metrics;
 mod proxy;
 
 use std::collections::BTreeMap;
@@ -14,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bitbucket::Rate;
+use crate::egress::push::Push;
 use crate::egress::{self, CaSource, ClientFiles, Guard, Proxies, Roots};
 use crate::ops::settings::{Count, Layers, Period, Problems, Size};
 use crate::scm::backend::Allowance;
@@ -23,7 +23,6 @@ use crate::tunnel::admit::Limits;
 pub use connection::Connection;
 pub use gateway::{AccessKey, GatewayUrl};
 pub use listen::DebugListen;
-pub use metrics::MetricsSettings;
 pub use proxy::ProxySettings;
 
 /// How long a connection may take.
@@ -80,8 +79,8 @@ pub struct Config {
     pub debug_token_file: Option<PathBuf>,
     /// Where to tell whether the agent is live and ready, if anywhere.
     pub status_socket: Option<PathBuf>,
-    /// Where metrics go, if anywhere.
-    pub metrics: Option<MetricsSettings>,
+    /// Where metrics and traces go, if anywhere.
+    pub push: Push,
     /// How long a connection may take.
     pub patience: Patience,
     /// Free labels for Hello.
@@ -116,7 +115,7 @@ impl Config {
         let debug = layers.value("debug.listen", problems);
         let debug_token_file = layers.value("debug.token_file", problems);
         let status_socket = layers.value("status.socket", problems);
-        let metrics = metrics::read(layers, problems);
+        let push = Push::read(layers, problems);
         let patience = patience(layers, problems);
         let labels = label::all(layers, problems);
         let drain_grace = layers.required::<Period>("drain.grace", problems);
@@ -139,7 +138,7 @@ impl Config {
             debug,
             debug_token_file,
             status_socket,
-            metrics,
+            push: push?,
             patience: patience?,
             labels,
             drain_grace: drain_grace?.0,

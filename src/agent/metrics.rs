@@ -1,52 +1,101 @@
-//! What is measured, and how it leaves: by OTLP, through the same way out as everything else.
+//! What is measured of the agent as a whole; calls and requests are measured where they pass.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full, Limited};
-use tower::util::BoxCloneSyncService;
+use tokio::sync::watch;
 
-use super::config::MetricsSettings;
-use super::{BUILD, Error};
+use super::link::{Phase, Sessions, State, Tally};
 use crate::bitbucket;
-use crate::egress::{Alpn, Client, Egress, Origin};
-use crate::ops::Tasks;
-use crate::ops::metrics::{Cause, Metrics, Transport};
+use crate::egress::Expiries;
+use crate::ops::metrics::{Label, Metrics, Named};
 
-/// Pushes when certificates and tokens will end.
-///
-/// # Errors
-/// When the endpoint is none.
-pub(super) fn start(
-    settings: &MetricsSettings,
-    egress: &Egress,
-    clients: &[bitbucket::Client],
-    instance: &str,
-    tasks: &Tasks,
-) -> Result<(), Error> {
-    let about = [("service.version", BUILD.to_owned()), ("service.instance.id", instance.to_owned())];
-    let transport = transport(egress, &settings.origin);
-    let metrics = Metrics::start(settings.endpoint.as_str(), settings.every, &about, transport, tasks)?;
-    let expiries = egress.expiries().clone();
-    metrics.seconds(
-        "gitproxy.certificate.expiry",
-        "gitproxy.certificate.owner",
-        "Time until the certificate ends that this owner showed last; below zero when it has ended.",
-        move || expiries.all().into_iter().map(|(whose, end)| (whose, left(end))).collect(),
-    );
-    let clients = clients.to_vec();
-    metrics.seconds(
-        "gitproxy.token.expiry",
-        "gitproxy.connection",
-        "Time until the connection's token ends, where Bitbucket tells; below zero when it has ended.",
-        move || {
-            let known =
-                clients.iter().filter_map(|it| Some((it.connection().to_owned(), left(it.token_expires()?))));
-            known.collect()
-        },
-    );
-    Ok(())
+/// Where it is seen.
+pub(super) struct Measured {
+    pub(super) expiries: Expiries,
+    pub(super) clients: Vec<bitbucket::Client>,
+    pub(super) state: watch::Receiver<State>,
+    pub(super) sessions: Sessions,
+    pub(super) tally: Tally,
+}
+
+/// Tells when certificates and tokens will end, and how the link is.
+pub(super) fn tell(metrics: &Metrics, measured: Measured) {
+    let Measured { expiries, clients, state, sessions, tally } = measured;
+    expiry(metrics, expiries, clients);
+    link(metrics, state, sessions);
+    history(metrics, tally);
+}
+
+fn expiry(metrics: &Metrics, expiries: Expiries, clients: Vec<bitbucket::Client>) {
+    let certificates = Named {
+        name: "gitproxy.certificate.expiry",
+        unit: "s",
+        help: "Time until the certificate ends that this owner showed last; below zero when it has ended.",
+    };
+    metrics.gauge(certificates, move || {
+        let row = |(whose, end)| (vec![Label::new("gitproxy.certificate.owner", whose)], left(end));
+        expiries.all().into_iter().map(row).collect()
+    });
+    let tokens = Named {
+        name: "gitproxy.token.expiry",
+        unit: "s",
+        help: "Time until the connection's token ends, where Bitbucket tells; below zero when it has ended.",
+    };
+    metrics.gauge(tokens, move || {
+        let label = |it: &bitbucket::Client| Label::new("gitproxy.connection", it.connection().to_owned());
+        clients.iter().filter_map(|it| Some((vec![label(it)], left(it.token_expires()?)))).collect()
+    });
+}
+
+fn link(metrics: &Metrics, state: watch::Receiver<State>, open: Sessions) {
+    let attached = Named {
+        name: "gitproxy.link.attached",
+        unit: "1",
+        help: "1 while the gateway can send calls, else 0.",
+    };
+    metrics.gauge(attached, move || vec![(Vec::new(), if state.borrow().is_attached() { 1.0 } else { 0.0 })]);
+    let quiet = Named {
+        name: "gitproxy.link.quiet",
+        unit: "s",
+        help: "The longest that nothing has come from the gateway of an open session; both ends say something each second.",
+    };
+    let seen = open.clone();
+    metrics.gauge(quiet, move || {
+        let open = seen.list().into_iter().filter(|it| matches!(it.phase, Phase::Open | Phase::Doubted));
+        open.map(|it| it.quiet_for).max().map(|quiet| (Vec::new(), quiet.as_secs_f64())).into_iter().collect()
+    });
+    let sessions = Named {
+        name: "gitproxy.link.sessions",
+        unit: "{session}",
+        help: "Sessions with gateways, by phase.",
+    };
+    metrics.gauge(sessions, move || {
+        let phases = [Phase::Open, Phase::Doubted, Phase::Asked, Phase::Leaving];
+        let list = open.list();
+        let of = |phase| list.iter().filter(|it| it.phase == phase).count() as f64;
+        phases.map(|phase| (vec![Label::new("gitproxy.session.phase", phase.as_str())], of(phase))).into()
+    });
+}
+
+fn history(metrics: &Metrics, tally: Tally) {
+    let dials = Named {
+        name: "gitproxy.link.dials",
+        unit: "{dial}",
+        help: "Dials of the gateway, by what became of them: attached, or what failed.",
+    };
+    let seen = tally.clone();
+    metrics.total(dials, move || rows("gitproxy.verdict", seen.counts().dials));
+    let ends = Named {
+        name: "gitproxy.link.ends",
+        unit: "{session}",
+        help: "Sessions that are over, by how they ended.",
+    };
+    metrics.total(ends, move || rows("gitproxy.end", tally.counts().ends));
+}
+
+fn rows(label: &'static str, counts: BTreeMap<&'static str, u64>) -> Vec<(Vec<Label>, u64)> {
+    counts.into_iter().map(|(word, count)| (vec![Label::new(label, word)], count)).collect()
 }
 
 /// Seconds until `end`.
@@ -54,64 +103,5 @@ fn left(end: SystemTime) -> f64 {
     match end.duration_since(SystemTime::now()) {
         Ok(left) => left.as_secs_f64(),
         Err(over) => -over.duration().as_secs_f64(),
-    }
-}
-
-fn transport(egress: &Egress, collector: &Origin) -> Transport {
-    let client = Client::new(egress.connector(collector.clone(), Alpn::Http1OrHttp2));
-    BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
-        let client = client.clone();
-        async move {
-            let response = client.send(request.map(Full::new)).await?;
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, LARGEST).collect().await?;
-            Ok::<_, Cause>(Response::from_parts(head, body.to_bytes()))
-        }
-    }))
-}
-
-/// A collector answers with a few bytes.
-const LARGEST: usize = 64 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-
-    use super::*;
-    use crate::egress::fixture::Ca;
-    use crate::egress::{self, Certificate};
-    use crate::ops::tasks::Drained;
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_collector_is_told_when_certificates_end() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/otlp", listener.local_addr().unwrap());
-        let (tasks, collector) = (Tasks::new(), Tasks::new());
-        let (told, mut heard) = tokio::sync::mpsc::channel(1);
-        collector.spawn(async move {
-            let (mut tcp, _) = listener.accept().await.unwrap();
-            let mut seen = Vec::new();
-            while !String::from_utf8_lossy(&seen).contains("https://git.example:443") {
-                assert_ne!(tcp.read_buf(&mut seen).await.unwrap(), 0, "the pusher hung up");
-            }
-            tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-            told.send(String::from_utf8_lossy(&seen).into_owned()).await.unwrap();
-        });
-        let egress = Egress::new(&egress::Settings::default(), &tasks).unwrap();
-        let certificate = Certificate::read(&Ca::new("ours").der().into()).unwrap();
-        egress.expiries().saw("https://git.example:443", &certificate);
-        let settings = MetricsSettings {
-            origin: url.parse::<url::Url>().map(|url| Origin::of(&url)).unwrap().unwrap(),
-            endpoint: url.parse().unwrap(),
-            every: Duration::from_secs(3600),
-        };
-        start(&settings, &egress, &[], "i-1", &tasks).unwrap();
-        assert_eq!(tasks.finish(Duration::from_secs(30)).await, Drained::Clean);
-        let push = heard.recv().await.unwrap();
-        assert!(push.starts_with("POST /otlp/v1/metrics HTTP/1.1\r\n"), "{push}");
-        assert!(push.contains("gitproxy.certificate.expiry") && push.contains("i-1"), "{push}");
     }
 }

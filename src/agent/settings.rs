@@ -277,6 +277,11 @@ pub const TABLE: &[Setting] = &[
         "The time from one push of metrics to the next.",
     ),
     plain(
+        ["traces.endpoint", "traces-endpoint", "", "URL such as http://collector:4318"],
+        &["GITPROXY_TRACES_ENDPOINT"],
+        "The OpenTelemetry collector to push traces to, by OTLP over HTTP, of those calls whose callers sample them. Off unless set.",
+    ),
+    plain(
         ["log.format", "log-format", "human", "word: human or json"],
         &["GITPROXY_LOG_FORMAT"],
         "The form of the log, which goes to standard error.",

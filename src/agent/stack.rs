@@ -9,6 +9,7 @@ use self::take_secrets::TakeSecretsLayer;
 use crate::ops::Tasks;
 use crate::tunnel::admit::{AdmitLayer, Limits};
 use crate::tunnel::deadline::{DeadlineLayer, Defaults};
+use crate::tunnel::observe::Observer;
 use crate::tunnel::{Body, Service};
 
 pub mod observe;
@@ -19,12 +20,12 @@ mod tests;
 
 /// Puts the stack over `services`. Each call of this makes places of its own, up to `limits`; a drain of `tasks` waits for
 /// the calls in flight.
-pub fn stack(services: Routes, limits: Limits, tasks: &Tasks) -> Service {
+pub fn stack(services: Routes, limits: Limits, observer: &Observer, tasks: &Tasks) -> Service {
     let stack = ServiceBuilder::new()
         // First, so that nothing below can log a token: secret headers move into an extension.
         .layer(TakeSecretsLayer::new())
-        // One span per command, so everything below logs with its id.
-        .layer(ObserveLayer::new())
+        // One span per command, so everything below logs with its id; and measured, refusals of what is below included.
+        .layer(ObserveLayer::new(observer.clone()))
         // From here down errors and panics may happen; this turns each into the status the cloud may see.
         .layer(RescueLayer::new())
         // Before the limits: who has stopped waiting must not hold a place in them, unless a write of his goes on.

@@ -15,6 +15,7 @@ use super::config::{AccessKey, DebugListen};
 use super::*;
 use crate::bitbucket::Rate;
 use crate::egress::fixture::{Ca, Files};
+use crate::egress::push::Push;
 use crate::egress::{self, Guard, Origin, Roots};
 use crate::proto::agent::v1::GetInstanceRequest;
 use crate::proto::agent::v1::instances_client::InstancesClient;
@@ -42,7 +43,7 @@ pub(super) fn config(folder: &Path) -> Config {
         debug: Some(DebugListen::Tcp(([127, 0, 0, 1], 0).into())),
         debug_token_file: Some(folder.join("token")),
         status_socket: Some(folder.join("status.sock")),
-        metrics: None,
+        push: Push::default(),
         patience: Patience::default(),
         labels: BTreeMap::new(),
         rate: Rate::default(),
@@ -130,12 +131,9 @@ async fn a_collector_of_the_settings_is_told_when_our_own_certificate_ends() {
     let (folder, tasks) = (tempfile::tempdir().expect("a folder"), Tasks::new());
     let mine = Files::write(&Ca::new("customer").issue("agent"));
     let client = egress::ClientFiles { certificate: mine.certificate.clone(), key: mine.key.clone() };
-    let metrics = MetricsSettings {
-        origin: url.parse().expect("an origin"),
-        endpoint: url.parse().expect("a URL"),
-        every: Duration::from_millis(100),
-    };
-    let config = Config { gateway_client: Some(client), metrics: Some(metrics), ..config(folder.path()) };
+    let collector = url.parse().expect("a collector");
+    let push = Push { metrics: Some((collector, Duration::from_millis(100))), traces: None };
+    let config = Config { gateway_client: Some(client), push, ..config(folder.path()) };
     let agent = Agent::start(config, &tasks).await.expect("started");
     let told = tokio::time::timeout(Duration::from_secs(20), async {
         loop {

@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use gitproxy::gateway::Gateway;
+use gitproxy::egress::push::Telemetry;
+use gitproxy::egress::{self, Egress, Leg, Plaintext};
 use gitproxy::gateway::settings::{Log, Run, TABLE};
 use gitproxy::gateway::store::FileStore;
+use gitproxy::gateway::{self, Gateway};
 use gitproxy::ops::settings::{self, Layers, Problems};
 use gitproxy::ops::{Key, Tasks, telemetry, watch};
 use secrecy::ExposeSecret as _;
@@ -121,7 +123,9 @@ async fn serve(run: Run, tasks: &Tasks) -> Result<(), Failure> {
         let callers = TcpListener::bind(run.callers)
             .await
             .with_context(|| format!("callers.listen {}", run.callers))?;
-        let gateway = Gateway::start(run.gateway, agents, callers, Arc::clone(&store) as _, tasks)?;
+        let telemetry = push(&run, tasks)?;
+        let config = gateway::Config { telemetry, ..run.gateway };
+        let gateway = Gateway::start(config, agents, callers, Arc::clone(&store) as _, tasks)?;
         anyhow::Ok((gateway, signals))
     };
     let (gateway, (mut terminate, mut interrupt)) = gateway.await.map_err(Failure::Failed)?;
@@ -132,6 +136,20 @@ async fn serve(run: Run, tasks: &Tasks) -> Result<(), Failure> {
     gateway.drain().await;
     tasks.finish(std::time::Duration::ZERO).await;
     Ok(())
+}
+
+/// Begins to push metrics and traces; they have no secret, so that a collector may be spoken to without TLS.
+fn push(run: &Run, tasks: &Tasks) -> anyhow::Result<Telemetry> {
+    if run.push.metrics.is_none() && run.push.traces.is_none() {
+        return Ok(Telemetry::default());
+    }
+    let egress = Egress::new(&egress::Settings::default(), tasks).context("whom to trust")?;
+    let egress = egress.leg(Leg { plaintext: Plaintext::Anywhere, ..Leg::default() })?;
+    let about = [
+        ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("service.instance.id", run.gateway.name.clone()),
+    ];
+    Ok(run.push.start(&egress, "gitproxy-gateway", &about, tasks)?)
 }
 
 fn print(text: &str) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use tokio::time;
+use tokio::time::{self, Instant};
 use tower::ServiceExt as _;
 use tracing::debug;
 
@@ -25,6 +25,7 @@ use crate::bitbucket::names::{Projects, RepoId};
 use crate::bitbucket::probe::{Expiry, Turnstile};
 use crate::bitbucket::reply::{self, Asked, Kind, Reply};
 use crate::bitbucket::request::Anonymous;
+use crate::bitbucket::telemetry::Telemetry;
 use crate::bitbucket::transport::{Body, Lost, Transport};
 use crate::bitbucket::version::Seen;
 use crate::bitbucket::writes::Writes;
@@ -46,6 +47,7 @@ use pace::Proof;
 pub struct Client {
     inner: Arc<Inner>,
     call: Call,
+    telemetry: Telemetry,
     pub(super) rhythm: Rhythm,
 }
 
@@ -111,13 +113,24 @@ impl Client {
             writes: Writes::default(),
             purse,
         };
-        Ok(Self { inner: Arc::new(inner), call: Call::default(), rhythm: Rhythm::default() })
+        Ok(Self {
+            inner: Arc::new(inner),
+            call: Call::default(),
+            telemetry: Telemetry::default(),
+            rhythm: Rhythm::default(),
+        })
     }
 
     /// The same client at work for `call`; it shares everything with this one.
     #[must_use]
     pub fn during(&self, call: Call) -> Self {
         Self { call, ..self.clone() }
+    }
+
+    /// The same client, whose requests are measured and told of; it shares everything with this one.
+    #[must_use]
+    pub fn with_telemetry(self, telemetry: Telemetry) -> Self {
+        Self { telemetry, ..self }
     }
 
     /// Reads a repository's name and checks that its project is one of the connection's.
@@ -223,7 +236,11 @@ impl Client {
         asked: &Asked,
     ) -> Result<Response<Body>, Error> {
         let dressed = self.dress(request, below)?;
+        let span = self.telemetry.begin(request.method(), dressed.uri().host(), self.call.trace);
+        let began = Instant::now();
         let sent = self.inner.transport.clone().oneshot(dressed).await;
+        let status = sent.as_ref().ok().map(Response::status);
+        self.telemetry.answered(self.connection(), request.method(), status, began.elapsed(), span);
         if let Ok(response) = &sent {
             self.heard(request, response);
             let id = response.headers().get("x-arequestid").and_then(|id| id.to_str().ok());

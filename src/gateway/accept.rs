@@ -15,14 +15,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
+use super::metrics::{self, LISTENER};
 use crate::egress::serve::ServerTls;
 use crate::ops::Tasks;
+use crate::ops::metrics::{Counter, Label, Metrics};
 use crate::tunnel::Body;
 
 /// A listener and what it serves.
 pub(super) struct Entrance<S> {
     /// For logs.
     pub(super) name: &'static str,
+    pub(super) metrics: Metrics,
     pub(super) tls: ServerTls,
     pub(super) bounds: Bounds,
     pub(super) service: S,
@@ -53,12 +56,13 @@ where
     /// Accepts until its tasks drain.
     pub(super) async fn run(self, listener: TcpListener) {
         let handshakes = Arc::new(Semaphore::new(self.bounds.handshakes));
+        let refused = self.measure(&handshakes);
         let tasks = self.tasks.clone();
         let entrance = Arc::new(self);
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((tcp, _)) => entrance.take(tcp, &handshakes),
+                    Ok((tcp, _)) => entrance.take(tcp, &handshakes, &refused),
                     Err(error) => entrance.pause(&error).await,
                 },
                 () = tasks.draining() => return,
@@ -67,13 +71,23 @@ where
     }
 
     /// Serves in a task of its own, so that a slow handshake holds up nobody.
-    fn take(self: &Arc<Self>, tcp: TcpStream, handshakes: &Arc<Semaphore>) {
+    fn take(self: &Arc<Self>, tcp: TcpStream, handshakes: &Arc<Semaphore>, refused: &Counter) {
         // Closing at once tells a peer to come again; a queue would only hide the storm.
         let Ok(place) = Arc::clone(handshakes).try_acquire_owned() else {
+            refused.add(1, &[Label::new(LISTENER, self.name)]);
             return debug!(listener = self.name, "too many handshakes: a connection is refused");
         };
         let own = Arc::clone(self);
         self.tasks.spawn(async move { own.serve(tcp, place).await });
+    }
+
+    fn measure(&self, places: &Arc<Semaphore>) -> Counter {
+        let (name, most, places) = (self.name, self.bounds.handshakes, Arc::clone(places));
+        self.metrics.gauge(metrics::HANDSHAKES, move || {
+            let busy = most.saturating_sub(places.available_permits());
+            vec![(vec![Label::new(LISTENER, name)], busy as f64)]
+        });
+        self.metrics.counter(metrics::REFUSED)
     }
 
     async fn serve(&self, tcp: TcpStream, place: OwnedSemaphorePermit) {

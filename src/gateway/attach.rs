@@ -16,9 +16,11 @@ use self::probes::Probes;
 use self::session::Attached;
 use super::credentials::{Credentials, KnownAgent};
 use super::directory::{self, Directory};
+use super::metrics::Attachments;
 use super::phase::{Phase, Watch};
 use super::store::Store;
 use crate::ops::Tasks;
+use crate::ops::metrics::Metrics;
 use crate::proto::tunnel::v1::tunnel_server::Tunnel;
 use crate::proto::tunnel::v1::{AttachRequest, Hello, Limits, ProbeRequest, Welcome};
 use crate::proto::{Fault, Reason};
@@ -40,6 +42,7 @@ pub(super) struct Shared {
     pub(super) phase: Watch,
     pub(super) greetings: Arc<Semaphore>,
     probes: Probes,
+    pub(super) attached: Attachments,
     pub(super) tasks: Tasks,
 }
 
@@ -56,6 +59,8 @@ pub(super) struct Settings {
     pub(super) greetings: usize,
     /// How long calls may take to finish once the gateway drains.
     pub(super) grace: Duration,
+    /// Where sessions and attaches are counted.
+    pub(super) metrics: Metrics,
 }
 
 impl Attach {
@@ -70,8 +75,9 @@ impl Attach {
         let credentials = Credentials::new(Arc::clone(&store));
         let greetings = Arc::new(Semaphore::new(settings.greetings));
         let tasks = tasks.clone();
-        let probes = Probes::default();
-        let shared = Shared { settings, store, directory, credentials, phase, greetings, probes, tasks };
+        let (probes, attached) = (Probes::default(), Attachments::new(&settings.metrics));
+        let shared =
+            Shared { settings, store, directory, credentials, phase, greetings, probes, attached, tasks };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -85,8 +91,13 @@ impl Tunnel for Attach {
         &self,
         request: Request<Streaming<AttachRequest>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
-        let Guest { known, hello, opening, changes, .. } = self.shared.meet(request, attach::greet).await?;
-        self.shared.refuse_when_full(&known)?;
+        let guest = self.shared.meet(request, attach::greet).await;
+        let guest = guest.and_then(|guest| {
+            self.shared.refuse_when_full(&guest.known)?;
+            Ok(guest)
+        });
+        self.shared.attached.judged(guest.as_ref().err());
+        let Guest { known, hello, opening, changes, .. } = guest?;
         let id = Uuid::new_v4().to_string();
         let welcome = self.shared.welcome(&known, &hello.instance, &id);
         let share = welcome.budget_share_permille;

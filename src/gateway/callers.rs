@@ -4,6 +4,7 @@ mod diagnose;
 mod door;
 mod forward;
 mod local;
+mod observe;
 mod routing;
 
 use std::sync::Arc;
@@ -13,12 +14,14 @@ use tower::{ServiceBuilder, service_fn};
 use self::door::DoorLayer;
 use self::forward::Forward;
 pub(super) use self::local::Local;
+use self::observe::ObserveLayer;
 use super::credentials::Credentials;
 use super::directory::Directory;
 use super::store::Store;
 use crate::ops::Tasks;
 use crate::tunnel::admit::{self, AdmitLayer};
 use crate::tunnel::deadline::{self, DeadlineLayer};
+use crate::tunnel::observe::Observer;
 use crate::tunnel::{self, Body};
 
 /// Puts the layers together; a drain of `tasks` waits for the calls in flight.
@@ -27,6 +30,7 @@ pub(super) fn stack(
     directory: &Arc<dyn Directory>,
     local: Local,
     bounds: (deadline::Defaults, admit::Limits),
+    observer: &Observer,
     tasks: &Tasks,
 ) -> tunnel::Service {
     let (deadlines, limits) = bounds;
@@ -41,7 +45,9 @@ pub(super) fn stack(
         }
     });
     let stack = ServiceBuilder::new()
-        // First: it bounds everything below, the store's answer too.
+        // First: one span per call, in its caller's trace; and measured, refusals of all that is below included.
+        .layer(ObserveLayer::new(observer.clone()))
+        // It bounds everything below, the store's answer too.
         .layer(DeadlineLayer::new(deadlines, tasks))
         // Before the limits: who is unknown, or may not, must not take a place from who may.
         .layer(DoorLayer::new(Credentials::new(Arc::clone(store))))

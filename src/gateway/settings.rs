@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Config;
+use crate::egress::push::{Push, Telemetry};
 use crate::egress::serve::{self, ServerTls};
 use crate::ops::Tasks;
 use crate::ops::secret::is_misplaced;
@@ -166,6 +167,30 @@ pub const TABLE: &[Setting] = &[
         "duration such as 20s",
         "Time for calls in flight once the gateway drains; the rest is cut.",
     ),
+    row(
+        "metrics.endpoint",
+        "metrics-endpoint",
+        &["OTEL_EXPORTER_OTLP_ENDPOINT"],
+        "",
+        "URL such as http://collector:4318",
+        "The OpenTelemetry collector to push metrics to, by OTLP over HTTP. Off unless set.",
+    ),
+    row(
+        "metrics.every",
+        "metrics-every",
+        &["GITPROXY_METRICS_EVERY"],
+        "60s",
+        "duration such as 60s, from 1s",
+        "The time from one push of metrics to the next.",
+    ),
+    row(
+        "traces.endpoint",
+        "traces-endpoint",
+        &["GITPROXY_TRACES_ENDPOINT"],
+        "",
+        "URL such as http://collector:4318",
+        "The OpenTelemetry collector to push traces to, of those calls whose callers sample them. Off unless set.",
+    ),
     row("log.format", "log-format", &["LOG_FORMAT"], "human", "`human` or `json`", "Form of the log lines."),
     row(
         "log.filter",
@@ -180,7 +205,7 @@ pub const TABLE: &[Setting] = &[
 /// What `gitproxy-gateway run` needs.
 #[derive(Debug)]
 pub struct Run {
-    /// The gateway's own.
+    /// The gateway's own; its telemetry is off until [`Run::push`] is started.
     pub gateway: Config,
     /// The store's file.
     pub store: PathBuf,
@@ -188,6 +213,8 @@ pub struct Run {
     pub agents: SocketAddr,
     /// Where to listen for callers.
     pub callers: SocketAddr,
+    /// Where metrics and traces go.
+    pub push: Push,
 }
 
 /// How to log; read on its own, so that even bad settings are reported in the form that was asked for.
@@ -218,8 +245,9 @@ impl Run {
         let store = layers.required("store", problems);
         let agents = layers.required("agents.listen", problems);
         let callers = layers.required("callers.listen", problems);
+        let push = Push::read(layers, problems);
         let gateway = config(layers, tasks, problems);
-        Some(Self { gateway: gateway?, store: store?, agents: agents?, callers: callers? })
+        Some(Self { gateway: gateway?, store: store?, agents: agents?, callers: callers?, push: push? })
     }
 }
 
@@ -246,6 +274,7 @@ fn config(layers: &Layers, tasks: &Tasks, problems: &mut Problems) -> Option<Con
         tunnel: tunnel?,
         deadlines: deadline::Defaults { unary: unary_time?, bulk_idle: bulk_idle? },
         limits: admit::Limits { unary: unary?, bulk: bulk?, watch: watch? },
+        telemetry: Telemetry::default(),
         settle: settle?,
         grace: grace?,
     })

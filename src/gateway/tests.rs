@@ -197,6 +197,7 @@ fn config(tls: ServerTls) -> Config {
         tunnel: tunnel::Options::default(),
         deadlines: deadline::Defaults::default(),
         limits: admit::Limits::default(),
+        telemetry: Telemetry::default(),
         settle: Duration::ZERO,
         grace: Duration::from_secs(10),
     }

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::traces;
+
 /// When the call must be over. In a request's extensions; what travels is the time left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(pub Instant);
@@ -26,6 +28,8 @@ pub struct Call {
     pub urgency: Urgency,
     /// When the caller made its idempotency key, as the key says, by the caller's clock; `None` without a key.
     pub key_made: Option<SystemTime>,
+    /// Its place in its trace.
+    pub trace: Option<traces::Context>,
     /// The 128 bits of that key, to tell the writes of one key from those of another. They are no secret.
     pub key: Option<u128>,
 }

@@ -1,144 +1,158 @@
 //! Metrics, pushed by OTLP over HTTP. Nothing listens, and nothing is pushed unless an endpoint is set.
 //!
-//! How the bytes leave is an argument, built from `egress` by who starts the process, so that they too go through the one
-//! way out. Names follow OpenTelemetry's conventions; no metric has a secret, an address or a path in it.
+//! Names follow OpenTelemetry's conventions where there are some (RPC and HTTP, semantic conventions 1.45); no metric has a
+//! secret, an address or a path in it, and every label is one of few: methods, codes, reasons, and names of the settings
+//! and of the gateway's store.
 
-use std::fmt;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Meter, MeterProvider as _};
-use opentelemetry_http::HttpClient;
+use opentelemetry::metrics::{self as otel, Meter, MeterProvider as _};
 use opentelemetry_otlp::{MetricExporter, WithExportConfig as _, WithHttpConfig as _};
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time;
-use tower::ServiceExt as _;
-use tower::util::BoxCloneSyncService;
 use tracing::debug;
 
+use super::export::{self, Error, Outlet};
 use crate::ops::Tasks;
 
-pub use opentelemetry_http::HttpError as Cause;
+/// A label of a measurement.
+pub use opentelemetry::KeyValue as Label;
 
-/// Carries one export; whole bodies, since they are small.
-pub type Transport = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, Cause>;
-
-/// The metrics of this process; clones are the same.
-#[derive(Debug, Clone)]
+/// The metrics of this process; clones are the same. By default they are off, and measuring costs next to nothing.
+#[derive(Debug, Clone, Default)]
 pub struct Metrics {
-    meter: Meter,
+    meter: Option<Meter>,
 }
 
-/// Why metrics cannot be pushed.
-#[derive(Debug, thiserror::Error)]
-#[error("metrics cannot be set up: {0}")]
-pub struct Error(#[from] opentelemetry_otlp::ExporterBuildError);
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
+    /// As OpenTelemetry names things, such as `gitproxy.link.sessions`.
+    pub name: &'static str,
+    /// A unit of UCUM, such as `s`, `By` or `{call}`.
+    pub unit: &'static str,
+    /// A sentence.
+    pub help: &'static str,
+}
 
-/// Hands exports to the runtime: the library exports from a thread of its own, where no runtime is.
-#[derive(Debug)]
-struct Relay(mpsc::Sender<Job>);
+/// A number that grows.
+#[derive(Debug, Clone, Default)]
+pub struct Counter(Option<otel::Counter<u64>>);
 
-type Job = (Request<Bytes>, oneshot::Sender<Result<Response<Bytes>, Cause>>);
+/// How long something takes, in seconds.
+#[derive(Debug, Clone, Default)]
+pub struct Timer(Option<otel::Histogram<f64>>);
 
 impl Metrics {
-    /// Pushes to `endpoint` (its `/v1/metrics`) every `every`, and a last time when `tasks` drain. A collector that does not
-    /// answer costs a DEBUG line and nothing else.
+    /// Pushes to the outlet every `every`, and a last time when `tasks` drain. A collector that does not answer costs a
+    /// DEBUG line and nothing else.
     ///
     /// # Errors
     /// When the endpoint is no URL.
-    pub fn start(
-        endpoint: &str,
-        every: Duration,
-        about: &[(&'static str, String)],
-        transport: Transport,
-        tasks: &Tasks,
-    ) -> Result<Self, Error> {
-        let (sender, jobs) = mpsc::channel(AT_ONCE);
-        tasks.spawn(carry(jobs, transport));
+    pub fn start(outlet: Outlet<'_>, every: Duration, tasks: &Tasks) -> Result<Self, Error> {
+        let (relay, jobs) = export::relay();
         let exporter = MetricExporter::builder()
             .with_http()
-            .with_http_client(Relay(sender))
-            .with_endpoint(format!("{}/v1/metrics", endpoint.trim_end_matches('/')))
-            .with_timeout(PATIENCE)
+            .with_http_client(relay)
+            .with_endpoint(outlet.url("metrics"))
+            .with_timeout(export::PATIENCE)
             .build()?;
-        let about = about.iter().map(|(name, value)| KeyValue::new(*name, value.clone()));
-        let resource = Resource::builder().with_service_name("gitproxy").with_attributes(about).build();
         let reader = PeriodicReader::builder(exporter).with_interval(every).build();
-        let provider = SdkMeterProvider::builder().with_resource(resource).with_reader(reader).build();
+        let provider =
+            SdkMeterProvider::builder().with_resource(outlet.resource()).with_reader(reader).build();
         let meter = provider.meter("gitproxy");
-        let own = tasks.clone();
-        tasks.spawn(async move {
-            own.draining().await;
+        jobs.run(outlet.transport, tasks, move || {
             // It blocks until the last export is out.
-            let last = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(PATIENCE));
-            if let Ok(Err(error)) = last.await {
+            if let Err(error) = provider.shutdown_with_timeout(export::PATIENCE) {
                 debug!(%error, "the last metrics were not taken");
             }
         });
-        Ok(Self { meter })
+        Ok(Self { meter: Some(meter) })
     }
 
-    /// Adds a gauge of seconds, one value for each name that `read` gives at the time of an export.
-    pub fn seconds<F>(&self, name: &'static str, of: &'static str, help: &'static str, read: F)
+    /// Whether somebody hears of them.
+    pub fn are_on(&self) -> bool {
+        self.meter.is_some()
+    }
+
+    /// Adds a number that goes up and down: one value for each set of labels that `read` gives at the time of an export.
+    pub fn gauge<F>(&self, what: Named, read: F)
     where
-        F: Fn() -> Vec<(String, f64)> + Send + Sync + 'static,
+        F: Fn() -> Vec<(Vec<Label>, f64)> + Send + Sync + 'static,
     {
-        let gauge = self.meter.f64_observable_gauge(name).with_unit("s").with_description(help);
+        let Some(meter) = &self.meter else { return };
+        let gauge = meter.f64_observable_gauge(what.name).with_unit(what.unit).with_description(what.help);
         let _registered = gauge
             .with_callback(move |observer| {
-                for (whose, seconds) in read() {
-                    observer.observe(seconds, &[KeyValue::new(of, whose)]);
-                }
+                read().iter().for_each(|(labels, value)| observer.observe(*value, labels));
             })
             .build();
     }
-}
 
-#[tonic::async_trait]
-impl HttpClient for Relay {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Cause> {
-        let (answer, answered) = oneshot::channel();
-        self.0.try_send((request, answer)).map_err(|_| "the process stops, or an export is under way")?;
-        answered.await?
+    /// Adds a number that grows and is counted elsewhere, read as a gauge is.
+    pub fn total<F>(&self, what: Named, read: F)
+    where
+        F: Fn() -> Vec<(Vec<Label>, u64)> + Send + Sync + 'static,
+    {
+        let Some(meter) = &self.meter else { return };
+        let total = meter.u64_observable_counter(what.name).with_unit(what.unit).with_description(what.help);
+        let _registered = total
+            .with_callback(move |observer| {
+                read().iter().for_each(|(labels, value)| observer.observe(*value, labels));
+            })
+            .build();
+    }
+
+    /// Makes a counter.
+    pub fn counter(&self, what: Named) -> Counter {
+        let made = self.meter.as_ref().map(|meter| meter.u64_counter(what.name));
+        Counter(made.map(|it| it.with_unit(what.unit).with_description(what.help).build()))
+    }
+
+    /// Makes a timer, whose unit is seconds.
+    pub fn timer(&self, name: &'static str, help: &'static str) -> Timer {
+        let made = self.meter.as_ref().map(|meter| meter.f64_histogram(name));
+        let made = made.map(|it| it.with_unit("s").with_description(help).with_boundaries(SECONDS.to_vec()));
+        Timer(made.map(|it| it.build()))
     }
 }
 
-/// Carries exports until the exporter is gone.
-async fn carry(mut jobs: mpsc::Receiver<Job>, transport: Transport) {
-    while let Some((request, answer)) = jobs.recv().await {
-        let sent = time::timeout(PATIENCE, transport.clone().oneshot(request)).await;
-        let outcome = sent.unwrap_or_else(|_| Err("the collector does not answer".into()));
-        if let Err(error) = &outcome {
-            debug!(error = %Shown(error), "metrics were not taken");
+impl Counter {
+    /// Counts.
+    pub fn add(&self, many: u64, labels: &[Label]) {
+        if let Some(counter) = self.0.as_ref().filter(|_| many > 0) {
+            counter.add(many, labels);
         }
-        // Who asked may have stopped waiting.
-        let _ = answer.send(outcome);
     }
 }
 
-struct Shown<'a>(&'a Cause);
+impl Timer {
+    /// Takes note of one.
+    pub fn took(&self, time: Duration, labels: &[Label]) {
+        if let Some(histogram) = &self.0 {
+            histogram.record(time.as_secs_f64(), labels);
+        }
+    }
 
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::ops::causes(self.0.as_ref()))
+    /// Whether anybody looks.
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
     }
 }
 
-/// How long one export may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The reader exports one after the other.
-const AT_ONCE: usize = 2;
+/// As the conventions for RPC and HTTP advise, with some for transfers.
+const SECONDS: [f64; 16] =
+    [0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use tower::util::BoxCloneSyncService;
+
     use super::*;
+    use crate::ops::export::Cause;
     use crate::ops::tasks::Drained;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,11 +165,12 @@ mod tests {
             async { Ok::<_, Cause>(Response::new(Bytes::new())) }
         }));
         let tasks = Tasks::new();
-        let about = [("gitproxy.instance", "i-1".to_owned())];
-        let hour = Duration::from_secs(3600);
-        let metrics = Metrics::start("http://collector:4318/", hour, &about, transport, &tasks).unwrap();
-        metrics
-            .seconds("gitproxy.certificate.expiry", "of", "Time left.", || vec![("gateway".into(), 86400.0)]);
+        let about = [("service.instance.id", "i-1".to_owned())];
+        let outlet =
+            Outlet { endpoint: "http://collector:4318/", service: "gitproxy", about: &about, transport };
+        let metrics = Metrics::start(outlet, Duration::from_secs(3600), &tasks).unwrap();
+        let what = Named { name: "gitproxy.certificate.expiry", unit: "s", help: "Time left." };
+        metrics.gauge(what, || vec![(vec![Label::new("of", "gateway")], 86400.0)]);
         assert_eq!(tasks.finish(Duration::from_secs(30)).await, Drained::Clean);
         let pushed = pushed.lock().unwrap();
         let [(uri, body)] = pushed.as_slice() else { panic!("{} exports", pushed.len()) };

@@ -1,4 +1,5 @@
-//! No secret is in any log line: canaries in every secret's place, both programs at TRACE, their libraries included.
+//! No secret is in any log line, metric, span or status: canaries in every secret's place, both programs at TRACE, their
+//! libraries included.
 
 mod broken;
 mod fakes;
@@ -16,7 +17,7 @@ use secrecy::ExposeSecret as _;
 use crate::commands::web;
 use crate::world::{Caller, new_key};
 use forms::Secret;
-use house::{House, Way};
+use house::{House, TRACE, Way};
 
 #[tokio::test]
 async fn no_secret_is_in_any_line_of_the_human_log() {
@@ -40,7 +41,14 @@ async fn nothing_leaks(format: &str) {
     let mut secrets = house.secrets();
     secrets.push(Secret::key("debug token", &debug));
     secrets.extend(strangers.iter().map(|key| Secret::key("wrong token", key)));
+    let pushed = house.pushed().await;
+    for secret in &secrets {
+        assert!(secret.hits(&pushed).is_empty(), "the {} is pushed: {:?}", secret.name, secret.hits(&pushed));
+    }
     let [gateway, agent] = house.stop().await;
+    for (program, log) in [("gateway", &gateway), ("agent", &agent)] {
+        assert!(log.contains(TRACE), "no line of the {program} has the trace of a call");
+    }
     for (program, log, crates) in [("gateway", gateway, GATEWAYS), ("agent", agent, AGENTS)] {
         for target in crates {
             assert!(log.contains(target), "nothing of {target} is in the {program}'s log");

@@ -30,6 +30,7 @@ mod processes;
 mod replay;
 mod status;
 mod surface;
+mod telemetry;
 mod third_party;
 mod tools;
 mod tree;

@@ -8,6 +8,7 @@
 //! ```
 
 pub(crate) mod caller;
+pub(crate) mod collector;
 pub(crate) mod plan;
 pub(crate) mod program;
 pub(crate) mod tls;
@@ -25,8 +26,9 @@ use bitbucket_sim::{Commit, Config as SimConfig, Sim};
 use gitproxy::agent::config::{AccessKey, DebugListen};
 use gitproxy::agent::{Agent, Config as AgentConfig};
 use gitproxy::bitbucket::{Account, Credential, ProjectKey};
+use gitproxy::egress::push::Push;
 use gitproxy::egress::serve::ServerTls;
-use gitproxy::egress::{Guard, Proxies, Roots};
+use gitproxy::egress::{self, Egress, Guard, Proxies, Roots};
 use gitproxy::gateway::store::FileStore;
 use gitproxy::gateway::{Config as GatewayConfig, Gateway};
 use gitproxy::ops::secret::Source;
@@ -77,7 +79,7 @@ impl World {
         let callers = plan.callers.iter().map(|(id, _)| (id.clone(), new_key())).collect();
         let store = folder.path().join("store.toml");
         fs::write(&store, rows(&plan, &keys, &callers, sim.url())).expect("written");
-        let gateway = gateway(&ca, folder.path(), &store, &tasks).await;
+        let gateway = gateway(&ca, folder.path(), &store, &plan.push, &tasks).await;
         let agents = BTreeMap::new();
         let mut world = Self { sim, gateway, roots, tasks, agents, callers, keys, _folder: folder };
         for site in plan.sites {
@@ -153,7 +155,7 @@ impl World {
             debug: site.debug.then(|| DebugListen::Tcp(([127, 0, 0, 1], 0).into())),
             debug_token_file: None,
             status_socket: site.status_socket.clone(),
-            metrics: None,
+            push: site.push.clone(),
             patience: gitproxy::agent::Patience::default(),
             labels: BTreeMap::new(),
             rate: site.rate,
@@ -215,9 +217,10 @@ pub(crate) async fn simulator(mut config: SimConfig) -> Sim {
     sim
 }
 
-async fn gateway(ca: &Ca, folder: &Path, store: &Path, tasks: &Tasks) -> Gateway {
+async fn gateway(ca: &Ca, folder: &Path, store: &Path, push: &Push, tasks: &Tasks) -> Gateway {
     let (certificate, key) = ca.write(folder, "gateway");
     let tls = ServerTls::new(&certificate, &key, &[b"h2", b"http/1.1"], tasks).expect("a certificate");
+    let egress = Egress::new(&egress::Settings::default(), tasks).expect("an egress");
     let config = GatewayConfig {
         name: "test".to_owned(),
         agents_tls: tls.clone(),
@@ -227,6 +230,7 @@ async fn gateway(ca: &Ca, folder: &Path, store: &Path, tasks: &Tasks) -> Gateway
         tunnel: tunnel::Options::default(),
         deadlines: tunnel::deadline::Defaults::default(),
         limits: tunnel::admit::Limits::default(),
+        telemetry: push.start(&egress, "gitproxy-gateway", &[], tasks).expect("a collector"),
         settle: Duration::ZERO,
         grace: Duration::from_secs(5),
     };

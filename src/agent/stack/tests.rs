@@ -59,7 +59,7 @@ async fn writes_whose_callers_have_left_keep_their_places_until_they_end() {
     let connections = Connections::new([testing::connection("main", &recorder)], Arc::new(NoHeld));
     let core = Core::new(connections).with_audit(recorder.clone()).with_tasks(&tasks);
     let limits = Limits { unary: 3, ..Limits::default() };
-    let stack = stack(scm::routes(&Arc::new(core)), limits, &tasks);
+    let stack = stack(scm::routes(&Arc::new(core)), limits, &Observer::default(), &tasks);
     let mut busy = Vec::new();
     for number in 0..9 {
         busy.push(is_busy(&stack, number));
@@ -95,7 +95,7 @@ async fn create(stack: &Service, number: u8) -> Result<(), Status> {
 fn limited(unary: usize, policy: impl Policy) -> Service {
     let core = Core::new(Connections::new([], Arc::new(NoHeld))).with_policy(policy);
     let limits = Limits { unary, ..Limits::default() };
-    stack(scm::routes(&Arc::new(core)), limits, &Tasks::new())
+    stack(scm::routes(&Arc::new(core)), limits, &Observer::default(), &Tasks::new())
 }
 
 /// Why the call was refused, and the id that came with the refusal.

@@ -69,7 +69,9 @@ impl Client {
         let mut left = REFUSALS;
         loop {
             let budget = self.inner.purse.budget();
+            let began = Instant::now();
             let ticket = budget.take_at(place, self.call.urgency, patience).await;
+            self.telemetry.waited(self.connection(), began.elapsed());
             let ticket = ticket.map_err(|exhausted| self.exhausted(exhausted))?;
             let proof = Proof::default();
             let outcome = bounded(asked, attempt(proof.clone())).await;

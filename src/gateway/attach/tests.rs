@@ -195,6 +195,7 @@ impl House {
             sessions: 2,
             greetings: 4,
             grace: Duration::from_secs(20),
+            metrics: Metrics::default(),
         };
         let attach = Attach::new(settings, Arc::new(store.clone()), Arc::clone(&directory), watch, &tasks);
         Self { store, directory, attach, phase, tasks, wires: Tasks::new() }

@@ -268,7 +268,8 @@ impl House {
         let shared: Arc<dyn Store> = Arc::new(store.clone());
         let directory: Arc<dyn Directory> = Arc::new(Memory::default());
         let local = Local::new(&shared, &directory, HealthReporter::new()).expect("descriptors");
-        let stack = stack(&shared, &directory, local, Default::default(), &Tasks::new());
+        let stack =
+            stack(&shared, &directory, local, Default::default(), &Observer::default(), &Tasks::new());
         Self { store, directory, token, stack }
     }
 

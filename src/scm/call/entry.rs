@@ -64,6 +64,7 @@ impl Entry {
                 Class::Unary | Class::Bulk => Urgency::Interactive,
                 Class::Watch => Urgency::Watch,
             },
+            trace: extensions.get().copied(),
             key_made: self.command.idempotency_key.map(|key| key.made()),
             key: self.command.idempotency_key.map(|key| key.number()),
         }

@@ -69,7 +69,8 @@ async fn the_backend_is_told_when_the_call_ends_and_when_its_key_was_made() {
     RefsClient::new(services).create_branch(request).await.expect("allowed");
     let key_made = Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_645_557_742_000));
     let number = Some(0x017f_22e2_79b0_7cc3_98c4_dc0c_0c07_398f);
-    let told = Call { deadline: Some(ends), urgency: Urgency::Interactive, key_made, key: number };
+    let told =
+        Call { deadline: Some(ends), urgency: Urgency::Interactive, trace: None, key_made, key: number };
     assert_eq!(recorder.told(), Some(told));
 }
 

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::forms::Secret;
+use crate::world::collector::{Collector, Push, points, spans};
 use crate::world::program::{self, Ended, Program, address};
 use crate::world::tls::Ca;
 use crate::world::{Caller, new_key, row, simulator, url};
@@ -27,6 +28,8 @@ pub(super) struct House {
     agent: Program,
     callers: SocketAddr,
     debug: SocketAddr,
+    /// Both programs push to it.
+    collector: Collector,
     roots: Roots,
     way: Way,
     tasks: Tasks,
@@ -72,11 +75,16 @@ impl House {
         }
         let git = way.bitbucket(sim.url());
         let store = store(&tokens, &access_key, &caller_key, &git);
-        let (agents, callers, gateway) = gateway(format, folder.path(), &ca, &store).await;
+        let collector = Collector::start().await;
+        let mut starts = gateway(format, folder.path(), &ca, &store);
+        let mut gateway = Program::start(starts.envs(push(&collector)));
+        let line = gateway.line("gateway serves").await;
+        let (agents, callers) = (address(&line, "agents"), address(&line, "callers"));
         let url = url(agents).replacen("localhost", way.gateway, 1);
         fs::write(folder.path().join("agent.toml"), settings(&tokens, folder.path(), &git, &url))
             .expect("written");
-        let mut agent = Program::start(&mut command(&["run"], format, folder.path(), &access_key, &way));
+        let mut starts = command(&["run"], format, folder.path(), &access_key, &way);
+        let mut agent = Program::start(starts.envs(push(&collector)));
         let debug = address(&agent.line("debug listener").await, "address");
         let roots = Roots::Named { file: Some(bundle), folders: Vec::new() };
         let house = Self {
@@ -88,6 +96,7 @@ impl House {
             agent,
             callers,
             debug,
+            collector,
             roots,
             way,
             tasks,
@@ -111,7 +120,8 @@ impl House {
 
     /// Calls the gateway with this token.
     pub(super) async fn caller(&self, token: Key) -> Caller {
-        Caller::dial(&url(self.callers), &self.roots, token, &self.tasks).await
+        let caller = Caller::dial(&url(self.callers), &self.roots, token, &self.tasks).await;
+        caller.having("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01"))
     }
 
     /// Calls the agent's debug listener with this token.
@@ -140,6 +150,22 @@ impl House {
         ];
         secrets.extend(self.way.secrets.iter().cloned());
         secrets
+    }
+
+    /// All that was pushed, spans and metrics of both programs among it.
+    pub(super) async fn pushed(&self) -> String {
+        let both = |services: Vec<String>| {
+            ["gitproxy", "gitproxy-gateway"].iter().all(|it| services.iter().any(|service| service == it))
+        };
+        let enough = |pushes: &[Push]| {
+            let spans = spans(pushes).into_iter().map(|(service, _)| service).collect();
+            let points = points(pushes).into_iter().map(|point| point.service).collect();
+            (both(spans) && both(points)).then_some(())
+        };
+        self.collector.until("metrics and spans of both", enough).await;
+        let shown =
+            |push: &Push| format!("{} {:?} {}", push.path, push.headers, String::from_utf8_lossy(&push.body));
+        self.collector.pushes().iter().map(shown).collect::<Vec<_>>().join("\n")
     }
 
     /// Kills the gateway, lets the agent notice, kills it too, and gives what each wrote.
@@ -203,7 +229,17 @@ impl Tokens {
     }
 }
 
-async fn gateway(format: &str, folder: &Path, ca: &Ca, store: &str) -> (SocketAddr, SocketAddr, Program) {
+/// Where to push, and often; an agent's proxy is not for it.
+fn push(collector: &Collector) -> [(&'static str, String); 4] {
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()),
+        ("GITPROXY_METRICS_EVERY", "1s".to_owned()),
+        ("GITPROXY_TRACES_ENDPOINT", collector.url()),
+        ("NO_PROXY", "127.0.0.1".to_owned()),
+    ]
+}
+
+fn gateway(format: &str, folder: &Path, ca: &Ca, store: &str) -> Command {
     fs::write(folder.join("store.toml"), store).expect("written");
     let (certificate, key) = ca.write(folder, "gateway");
     let mut command = program::gateway();
@@ -212,9 +248,7 @@ async fn gateway(format: &str, folder: &Path, ca: &Ca, store: &str) -> (SocketAd
     command.env("CALLERS_TLS_CERT", &certificate).env("CALLERS_TLS_KEY", &key);
     command.args(["--agents-listen", "127.0.0.1:0", "--callers-listen", "127.0.0.1:0"]);
     command.args(["--log-format", format, "--log-filter", "trace"]);
-    let mut gateway = Program::start(&mut command);
-    let line = gateway.line("gateway serves").await;
-    (address(&line, "agents"), address(&line, "callers"), gateway)
+    command
 }
 
 fn command(arguments: &[&str], format: &str, folder: &Path, key: &Key, way: &Way) -> Command {
@@ -267,3 +301,6 @@ fn settings(tokens: &Tokens, folder: &Path, url: &str, gateway: &str) -> String 
     }
     text
 }
+
+/// The trace of every call to the gateway.
+pub(super) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";

@@ -154,6 +154,7 @@ async fn answers(house: &House, caller: &Caller) -> String {
 async fn clean_logs(house: House) {
     let mut secrets = house.secrets();
     secrets.push(Secret::key("debug token", &house.debug_key()));
+    clean(&secrets, "pushes", &house.pushed().await);
     let [gateway, agent] = house.stop().await;
     for (program, log, crates) in [("gateway", gateway, GATEWAYS), ("agent", agent, AGENTS)] {
         for target in crates {

@@ -95,8 +95,8 @@ may touch: a connection without it is refused. For one Bitbucket:
 
 | exit code | meaning |
 |---|---|
-| 0 | asked to stop by SIGTERM or SIGINT, and drained; `health`: yes; `doctor`: no check failed |
-| 1 | a fault of the program or the system; `health`: no |
+| 0 | asked to stop by SIGTERM or SIGINT, and drained; `health`: yes; `status`: the agent answered; `doctor`: no check failed |
+| 1 | a fault of the program or the system; `health`: no; `status`: nobody answers |
 | 2 | the command line cannot be understood |
 | 3 | the settings cannot be used |
 | 4 | `doctor`, `run --preflight`: a check on the way to the gateway failed |

@@ -5,12 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use bitbucket_sim::{Config as SimConfig, Sim, TokenSpec, Version};
 use gitproxy::bitbucket::Rate;
+use gitproxy::egress::push::Push;
 use gitproxy::scm::{Audit, Core, Policy};
 
 /// See the module. What concerns an agent or a connection is said of the one that was added last.
 pub(crate) struct Plan {
     pub(super) simulator: SimConfig,
     pub(super) sites: Vec<Site>,
+    /// Where the gateway's metrics and traces go.
+    pub(super) push: Push,
     /// `TENANT/NAME` with the role.
     pub(super) callers: Vec<(String, &'static str)>,
 }
@@ -23,6 +26,7 @@ pub(super) struct Site {
     pub(super) hooks: Box<dyn FnOnce(Core) -> Core>,
     pub(super) debug: bool,
     pub(super) status_socket: Option<PathBuf>,
+    pub(super) push: Push,
     /// Where connections that come with a call may go though it is special.
     pub(super) allowed_addresses: &'static [&'static str],
     /// What it takes for Bitbucket's rate limit.
@@ -78,7 +82,8 @@ impl Link {
 impl Plan {
     pub(super) fn new() -> Self {
         let callers = vec![("acme/caller".to_owned(), "write"), ("acme/operator".to_owned(), "operator")];
-        let plan = Self { simulator: SimConfig::default(), sites: Vec::new(), callers };
+        let plan =
+            Self { simulator: SimConfig::default(), sites: Vec::new(), push: Push::default(), callers };
         plan.agent("acme/site")
     }
 
@@ -105,6 +110,7 @@ impl Plan {
             hooks,
             debug: false,
             status_socket: None,
+            push: Push::default(),
             allowed_addresses,
             // The simulator has no limit unless a test sets one.
             rate: Rate { burst: 100_000, per_second: 100_000 },
@@ -153,6 +159,15 @@ impl Plan {
     /// Lets it tell its status there.
     pub(crate) fn status_socket(mut self, path: PathBuf) -> Self {
         self.last().status_socket = Some(path);
+        self
+    }
+
+    /// Has gateway and agent push to this collector.
+    pub(crate) fn push(mut self, url: &str) -> Self {
+        let collector = || url.parse().expect("a collector");
+        let often = Duration::from_millis(100);
+        self.push = Push { metrics: Some((collector(), often)), traces: Some(collector()) };
+        self.last().push = self.push.clone();
         self
     }
 

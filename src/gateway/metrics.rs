@@ -1,0 +1,119 @@
+//! What is measured of the gateway as a whole; calls are measured where they pass.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tonic::Status;
+
+use super::name::AgentId;
+use crate::ops::metrics::{Counter, Label, Metrics, Named};
+use crate::proto::{Reason, code_name};
+
+/// Connections between their first byte and the end of their TLS handshake.
+pub(super) const HANDSHAKES: Named = Named {
+    name: "gitproxy.handshakes",
+    unit: "{connection}",
+    help: "Connections whose TLS handshake is not over, by listener.",
+};
+
+/// Connections that were closed at once.
+pub(super) const REFUSED: Named = Named {
+    name: "gitproxy.connections.refused",
+    unit: "{connection}",
+    help: "Connections closed at once because limits.handshakes was reached, by listener.",
+};
+
+/// The label of both.
+pub(super) const LISTENER: &str = "gitproxy.listener";
+
+/// The sessions that there are, by agent, and what became of those who asked for one. Clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Attachments {
+    sessions: Arc<Mutex<HashMap<AgentId, usize>>>,
+    attaches: Counter,
+}
+
+/// Counts a session until it is dropped.
+#[derive(Debug)]
+pub(super) struct Counted {
+    of: Attachments,
+    agent: AgentId,
+}
+
+impl Attachments {
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        let attaches = metrics.counter(Named {
+            name: "gitproxy.attaches",
+            unit: "{attach}",
+            help: "Agents that asked for a session, by what they were told: WELCOME, or the reason of a refusal.",
+        });
+        let new = Self { sessions: Arc::default(), attaches };
+        let (each, all) = (new.clone(), new.clone());
+        let sessions = Named {
+            name: "gitproxy.sessions",
+            unit: "{session}",
+            help: "Sessions of attached instances, by tenant and agent.",
+        };
+        metrics.gauge(sessions, move || each.lock().iter().map(row).collect());
+        let agents = Named { name: "gitproxy.agents", unit: "{agent}", help: "Agents that have a session." };
+        metrics.gauge(agents, move || vec![(Vec::new(), all.lock().len() as f64)]);
+        new
+    }
+
+    /// Counts an answer to Attach.
+    pub(super) fn judged(&self, refusal: Option<&Status>) {
+        let word = match refusal {
+            None => "WELCOME",
+            Some(status) => Reason::of(status).map_or_else(|| code_name(status.code()), Reason::word),
+        };
+        self.attaches.add(1, &[Label::new("gitproxy.verdict", word)]);
+    }
+
+    /// Counts a session of `agent`.
+    pub(super) fn enter(&self, agent: &AgentId) -> Counted {
+        *self.lock().entry(agent.clone()).or_default() += 1;
+        Counted { of: self.clone(), agent: agent.clone() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AgentId, usize>> {
+        // Nothing below the lock can leave the map half changed.
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut sessions = self.of.lock();
+        if let Some(count) = sessions.get_mut(&self.agent) {
+            *count -= 1;
+            if *count == 0 {
+                sessions.remove(&self.agent);
+            }
+        }
+    }
+}
+
+fn row((agent, count): (&AgentId, &usize)) -> (Vec<Label>, f64) {
+    let AgentId { tenant, agent } = agent;
+    let labels = vec![
+        Label::new("gitproxy.tenant", tenant.to_string()),
+        Label::new("gitproxy.agent", agent.to_string()),
+    ];
+    (labels, *count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::fake::agent_id;
+
+    #[test]
+    fn an_agent_counts_while_it_has_a_session() {
+        let attachments = Attachments::new(&Metrics::default());
+        let agent = agent_id("acme", "site");
+        let sessions = [attachments.enter(&agent), attachments.enter(&agent)];
+        assert_eq!(row(attachments.lock().iter().next().expect("one")).1, 2.0);
+        drop(sessions);
+        assert!(attachments.lock().is_empty());
+    }
+}
