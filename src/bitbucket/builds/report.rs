@@ -74,9 +74,14 @@ impl Client {
         }
         match self.publish(&target, &report, &annotations).await {
             // Once more from the start, which deletes what may have arrived; unless all of it did.
-            Err(Error::Uncertain { .. }) => {
-                if !self.is_published(&target, &report, &annotations).await? {
-                    self.publish(&target, &report, &annotations).await?;
+            Err(doubt @ Error::Uncertain { .. }) => {
+                match self.is_published(&target, &report, &annotations).await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        let again = self.publish(&target, &report, &annotations).await;
+                        again.map_err(|error| error.after(doubt))?;
+                    }
+                    Err(_) => return Err(doubt),
                 }
             }
             published => published?,
