@@ -43,3 +43,4 @@ pub use budget::{Budget, Budgets, Exhausted, Rate, Ticket};
 pub use client::Client;
 pub use error::{Cause, Doubt, Error, Limiter, Recovery, Refusal, Stranger};
 pub use names::{BranchName, CommitId, Problem, ProjectKey, Projects, RepoId, RepoPath, RepoSlug, Revision};
+pub use watch::Rhythm;

@@ -70,13 +70,19 @@ impl Client {
             Target::CommitId(id) => self.commit_in(&repo, &id).await?,
             Target::PrId(id) => self.head_of(&repo, id).await?,
         };
-        let mut builds = self.builds(&commit).await?;
+        self.build_status(&commit).await
+    }
+
+    /// What the builds of a commit say, the newest first; the commit is known to be in the repository.
+    pub(super) async fn build_status(&self, commit: &CommitId) -> Result<pb::GetBuildStatusResponse, Error> {
+        let mut builds = self.builds(commit).await?;
         builds.sort_by_key(|build| std::cmp::Reverse(build.reported_ms));
         let commit_id = commit.as_str().to_owned();
         Ok(pb::GetBuildStatusResponse { commit_id, state: together(&builds).into(), builds })
     }
 
-    async fn commit_in(&self, repo: &RepoId, id: &str) -> Result<CommitId, Error> {
+    /// The commit of this id, if the repository has it.
+    pub(super) async fn commit_in(&self, repo: &RepoId, id: &str) -> Result<CommitId, Error> {
         let commit = CommitId::parse(id).map_err(|why| Error::field("commit_id", why))?;
         let found = self.send(commit_request(repo, &commit)).await;
         found.map_err(|error| error.means(Reason::NotFound, Reason::RefNotFound))?;
@@ -84,9 +90,13 @@ impl Client {
     }
 
     async fn head_of(&self, repo: &RepoId, id: i64) -> Result<CommitId, Error> {
-        let pr = self.pull_request(repo, number("pr_id", id)?).await?;
-        let head = pr.from.map(|side| side.commit_id).unwrap_or_default();
-        CommitId::parse(&head).map_err(|_| Error::Unreadable {
+        self.tip(&self.pull_request(repo, number("pr_id", id)?).await?)
+    }
+
+    /// The commit that a pull request is at.
+    pub(super) fn tip(&self, pr: &pb::PullRequest) -> Result<CommitId, Error> {
+        let head = pr.from.as_ref().map(|side| side.commit_id.as_str()).unwrap_or_default();
+        CommitId::parse(head).map_err(|_| Error::Unreadable {
             base: self.base().into(),
             problem: "the pull request names no commit",
             source: None,

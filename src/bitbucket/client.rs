@@ -4,7 +4,6 @@
 //! after a 429 (`pace`) → one attempt under its timeout → redirects of moved repositories → base URL, credentials and fixed headers → the transport. The deadline
 //! of a command is looked at only before a wait: the caller drops the future when it passes.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ use crate::bitbucket::request::Anonymous;
 use crate::bitbucket::transport::{Body, Lost, Transport};
 use crate::bitbucket::version::Seen;
 use crate::bitbucket::writes::Writes;
-use crate::bitbucket::{Error, transport};
+use crate::bitbucket::{Error, Rhythm, transport};
 use crate::egress::{Connector, Egress};
 use crate::ops::{Call, Echo};
 use crate::proto::Effect;
@@ -47,6 +46,7 @@ use pace::Proof;
 pub struct Client {
     inner: Arc<Inner>,
     call: Call,
+    pub(super) rhythm: Rhythm,
 }
 
 #[derive(Debug)]
@@ -111,13 +111,13 @@ impl Client {
             writes: Writes::default(),
             purse,
         };
-        Ok(Self { inner: Arc::new(inner), call: Call::default() })
+        Ok(Self { inner: Arc::new(inner), call: Call::default(), rhythm: Rhythm::default() })
     }
 
     /// The same client at work for `call`; it shares everything with this one.
     #[must_use]
     pub fn during(&self, call: Call) -> Self {
-        Self { inner: Arc::clone(&self.inner), call }
+        Self { call, ..self.clone() }
     }
 
     /// Reads a repository's name and checks that its project is one of the connection's.

@@ -311,6 +311,12 @@ impl Error {
         }
     }
 
+    /// What a write comes to that was repeated after `doubt`, and failed with this: unless Bitbucket refuses it, the first
+    /// is as doubtful as before.
+    pub(super) fn after(self, doubt: Self) -> Self {
+        if matches!(self, Self::Refused(_)) { self } else { doubt }
+    }
+
     /// Says that what was just read shows that the command cannot be done, so that nothing was sent to do it. `says` is for
     /// the operator.
     pub(super) fn unmet(reason: Reason, says: impl Into<String>, facts: Vec<(&'static str, String)>) -> Self {

@@ -23,6 +23,7 @@ mod status;
 mod update;
 mod wire;
 
+pub(super) use status::Armed;
 use wire::Wire;
 
 /// `GET /rest/api/latest/projects/{p}/repos/{r}/pull-requests/{id}`

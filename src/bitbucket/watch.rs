@@ -1,13 +1,17 @@
 //! Watches: the present state, then each change: WatchPR, WatchBuildStatus.
 //!
 //! Bitbucket calls nobody without an inbound route (FACTS 10), so a watch looks again and again: soon after a change, ever more
-//! seldom while nothing moves, and behind every call that somebody waits for. What a look costs counts: the pull request and
-//! its builds are two requests; the rest of where it stands is asked for only when one of these changed, or now and then.
+//! seldom while nothing moves, and behind every call that somebody waits for. What a look costs counts: two requests for
+//! builds, and three for a pull request, its builds and its merge check; only whether a merge is armed is not asked each time.
 
 mod builds;
 mod pace;
 mod pull_request;
 mod stream;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use futures_util::Stream;
 use sha2::{Digest as _, Sha256};
@@ -20,32 +24,44 @@ use crate::ops::{Call, Urgency};
 use crate::proto::scm::v1 as pb;
 use crate::proto::scm::v1::watch_build_status_request::Target;
 
+pub use self::pace::Rhythm;
+
 use self::builds::Builds;
 use self::pull_request::PullRequest;
 use self::stream::watch;
 
 impl Client {
+    /// The same client with other times between the looks of its watches.
+    #[must_use]
+    pub fn watching_at(mut self, rhythm: Rhythm) -> Self {
+        self.rhythm = rhythm;
+        self
+    }
+
     /// Sends where a pull request stands, then each change, and heartbeats; it ends when the pull request is closed.
     ///
+    /// It begins before Bitbucket is asked anything. What the first look meets ends it; later only what does not pass within
+    /// two minutes.
+    ///
     /// # Errors
-    /// [`Error::Field`], [`Error::OutsideProject`], [`Error::ResumeToken`], and Bitbucket's refusals; later ones end the
-    /// stream, except those that pass: they end it after two minutes.
-    pub async fn watch_pr(
+    /// [`Error::Field`], [`Error::OutsideProject`] and [`Error::ResumeToken`]; the stream ends with Bitbucket's refusals.
+    pub fn watch_pr(
         &self,
         asked: pb::WatchPrRequest,
     ) -> Result<impl Stream<Item = Result<pb::WatchPrResponse, Error>> + Send + 'static + use<>, Error> {
-        let repo = self.repo(asked.repo.as_ref())?;
-        let id = number("id", asked.id)?;
+        let pb::WatchPrRequest { repo, id, resume_token } = asked;
+        let repo = self.repo(repo.as_ref())?;
+        let id = number("id", id)?;
         let place = Place::new("WatchPR", &repo, &id.to_string());
-        let seen = place.resume(&asked.resume_token)?;
-        watch(PullRequest::new(self.watching(), repo, id, place), seen).await
+        let seen = place.resume(&resume_token)?;
+        Ok(watch(PullRequest::new(self.watching(), repo, id, place), seen, self.rhythm))
     }
 
     /// Sends what builds say, then each change, and heartbeats; it ends when the pull request is closed, if it is of one.
     ///
     /// # Errors
     /// As [`Client::watch_pr`].
-    pub async fn watch_build_status(
+    pub fn watch_build_status(
         &self,
         asked: pb::WatchBuildStatusRequest,
     ) -> Result<impl Stream<Item = Result<pb::WatchBuildStatusResponse, Error>> + Send + 'static + use<>, Error>
@@ -63,7 +79,7 @@ impl Client {
         };
         let place = Place::new("WatchBuildStatus", &repo, &name);
         let seen = place.resume(&asked.resume_token)?;
-        watch(Builds::new(self.watching(), repo, of, place), seen).await
+        Ok(watch(Builds::new(self.watching(), repo, of, place), seen, self.rhythm))
     }
 
     /// This client, behind whoever waits for an answer.

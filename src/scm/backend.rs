@@ -139,7 +139,7 @@ macro_rules! commands {
             })*
 
             $(async fn $watch(&self, request: pb::$asked) -> Result<Stream<pb::$told>, Fault> {
-                let told = Client::$watch(self, request).await.map_err(fault)?;
+                let told = Client::$watch(self, request).map_err(fault)?;
                 Ok(told.map(|message| message.map_err(fault)).boxed())
             })*
 

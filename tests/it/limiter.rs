@@ -125,22 +125,31 @@ async fn watches(caller: &Caller, watched: &pb::PullRequest, begun: &Cell<usize>
     let of_pull_requests = (0..WATCHES / 2).map(|_| async {
         let asked = pb::WatchPrRequest { repo: web(), id: watched.id, ..Default::default() };
         let stream = caller.pull_requests().watch_pr(caller.ask(asked)).await?;
-        follow(stream.into_inner(), begun).await
+        follow(stream.into_inner(), begun, |message| message.status.is_some()).await
     });
     let of_builds = (0..WATCHES / 2).map(|_| async {
         let target = Some(Target::PrId(watched.id));
         let asked = pb::WatchBuildStatusRequest { repo: web(), target, ..Default::default() };
         let stream = caller.builds().watch_build_status(caller.ask(asked)).await?;
-        follow(stream.into_inner(), begun).await
+        follow(stream.into_inner(), begun, |message| !message.commit_id.is_empty()).await
     });
     tokio::try_join!(try_join_all(of_pull_requests), try_join_all(of_builds))?;
     Ok(())
 }
 
-async fn follow<M>(mut stream: Streaming<M>, begun: &Cell<usize>) -> Result<(), Status> {
-    stream.message().await?.ok_or_else(|| Status::internal("no first message"))?;
-    begun.set(begun.get() + 1);
-    while stream.message().await?.is_some() {}
+/// Reads to the end, which never comes, and counts the watch once it has said where things stand.
+async fn follow<M>(
+    mut stream: Streaming<M>,
+    begun: &Cell<usize>,
+    is_state: impl Fn(&M) -> bool,
+) -> Result<(), Status> {
+    let mut counted = false;
+    while let Some(message) = stream.message().await? {
+        if is_state(&message) && !counted {
+            counted = true;
+            begun.set(begun.get() + 1);
+        }
+    }
     Err(Status::internal("the end of the stream"))
 }
 

@@ -6,4 +6,5 @@ mod commits;
 mod files;
 mod pulls;
 mod refs;
+mod watch;
 mod writes;

@@ -192,7 +192,7 @@ impl Client {
     }
 
     /// Whether a merge is armed and waits; never before 8.15.
-    pub(super) async fn armed(&self, repo: &RepoId, id: i64) -> Result<bool, Error> {
+    pub(in crate::bitbucket) async fn armed(&self, repo: &RepoId, id: i64) -> Result<bool, Error> {
         if !self.has(Feature::AutoMerge).await? {
             return Ok(false);
         }

@@ -9,6 +9,15 @@ use crate::bitbucket::{Client, Error};
 use crate::proto::Reason;
 use crate::proto::scm::v1 as pb;
 
+/// Whether a merge is armed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::bitbucket) enum Armed {
+    /// Bitbucket is asked.
+    Asked,
+    /// It is taken to be as it was, which saves a request.
+    Seen(bool),
+}
+
 /// What keeps an open pull request from being merged.
 fn blockers(pr: &pb::PullRequest, check: &pb::CheckMergeResponse) -> Vec<pb::Blocker> {
     let own = |kind: pb::BlockerType, summary: &str| pb::Blocker {
@@ -66,7 +75,7 @@ impl Client {
         asked: pb::GetPrStatusRequest,
     ) -> Result<pb::GetPrStatusResponse, Error> {
         let repo = self.repo(asked.repo.as_ref())?;
-        let status = self.pr_status(&repo, number("id", asked.id)?).await?;
+        let status = self.pr_status(&repo, number("id", asked.id)?, Armed::Asked).await?;
         Ok(pb::GetPrStatusResponse { status: Some(status) })
     }
 
@@ -78,22 +87,34 @@ impl Client {
         &self,
         repo: &RepoId,
         id: i64,
+        armed: Armed,
     ) -> Result<pb::PrStatus, Error> {
         let pr = self.pull_request(repo, id).await?;
-        match self.standing(repo, pr).await {
+        match self.standing(repo, pr, armed).await {
             // Somebody closed it between the reads, and a closed one has no merge check.
             Err(error) if error.reason() == Some(Reason::PrClosed) => {
                 let pr = self.pull_request(repo, id).await?;
-                self.standing(repo, pr).await
+                self.standing(repo, pr, armed).await
             }
             outcome => outcome,
         }
     }
 
-    async fn standing(&self, repo: &RepoId, pr: pb::PullRequest) -> Result<pb::PrStatus, Error> {
+    async fn standing(
+        &self,
+        repo: &RepoId,
+        pr: pb::PullRequest,
+        armed: Armed,
+    ) -> Result<pb::PrStatus, Error> {
         let open = pr.state() == pb::PrState::Open;
         let check = async { if open { self.mergeability(repo, pr.id).await.map(Some) } else { Ok(None) } };
-        let armed = async { if open { self.armed(repo, pr.id).await } else { Ok(false) } };
+        let armed = async {
+            match armed {
+                Armed::Asked if open => self.armed(repo, pr.id).await,
+                Armed::Seen(armed) => Ok(armed && open),
+                Armed::Asked => Ok(false),
+            }
+        };
         let (check, armed, mut builds) = future::try_join3(check, armed, self.builds_of(&pr)).await?;
         builds.sort_by_key(|build| std::cmp::Reverse(build.reported_ms));
         let build_state = together(&builds).into();

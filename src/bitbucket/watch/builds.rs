@@ -8,7 +8,6 @@ use crate::bitbucket::watch::stream::{End, Look, Looked, Looking};
 use crate::bitbucket::watch::{Place, State};
 use crate::bitbucket::{Client, Error};
 use crate::proto::scm::v1 as pb;
-use crate::proto::scm::v1::get_build_status_request::Target;
 
 /// See the module.
 pub(super) struct Builds {
@@ -30,17 +29,18 @@ impl Builds {
         Self { client, repo, of, place }
     }
 
+    /// Two requests.
     async fn status(&self) -> Result<Looked<pb::WatchBuildStatusResponse>, Error> {
-        let (target, end) = match &self.of {
-            Of::Commit(commit) => (Target::CommitId(commit.as_str().to_owned()), End::NotYet),
+        let (commit, end) = match &self.of {
+            // Each time: who may not see the repository any more does not see its builds.
+            Of::Commit(commit) => (self.client.commit_in(&self.repo, commit.as_str()).await?, End::NotYet),
             Of::PullRequest(id) => {
-                let state = self.client.pull_request(&self.repo, *id).await?.state();
-                let open = matches!(state, pb::PrState::Open | pb::PrState::Unspecified);
-                (Target::PrId(*id), if open { End::NotYet } else { End::Reached })
+                let pr = self.client.pull_request(&self.repo, *id).await?;
+                let open = matches!(pr.state(), pb::PrState::Open | pb::PrState::Unspecified);
+                (self.client.tip(&pr)?, if open { End::NotYet } else { End::Reached })
             }
         };
-        let asked = pb::GetBuildStatusRequest { repo: Some(self.repo.named()), target: Some(target) };
-        let status = self.client.get_build_status(asked).await?;
+        let status = self.client.build_status(&commit).await?;
         let (state, mood) = (State::of(&status), mood(&status));
         let message = pb::WatchBuildStatusResponse {
             state: status.state,
@@ -79,3 +79,6 @@ fn mood(status: &pb::GetBuildStatusResponse) -> Mood {
         | pb::BuildState::Cancelled => Mood::Calm,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,32 @@
 
 use std::time::Duration;
 
+/// The times between the looks of a watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rhythm {
+    /// After a look that found a change.
+    pub soonest: Duration,
+    /// The longest while something is on its way: a build runs, or Bitbucket works something out.
+    pub latest_busy: Duration,
+    /// The longest while somebody has to do something first.
+    pub latest: Duration,
+}
+
+impl Default for Rhythm {
+    /// 2, 15 and 60 seconds: a person who waits for a build does not mind two, and a look is two to four requests.
+    fn default() -> Self {
+        Self {
+            soonest: Duration::from_secs(2),
+            latest_busy: Duration::from_secs(15),
+            latest: Duration::from_secs(60),
+        }
+    }
+}
+
 /// Soon after a change, then ever more seldom.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
+    rhythm: Rhythm,
     delay: Duration,
 }
 
@@ -19,21 +42,21 @@ pub(super) enum Mood {
 
 impl Pace {
     /// As after a change.
-    pub(super) fn new() -> Self {
-        Self { delay: SOONEST }
+    pub(super) fn new(rhythm: Rhythm) -> Self {
+        Self { rhythm, delay: rhythm.soonest }
     }
 
     /// How long to wait after a look that found a change.
     pub(super) fn changed(&mut self) -> Duration {
-        self.delay = SOONEST;
+        self.delay = self.rhythm.soonest;
         spread(self.delay)
     }
 
     /// How long to wait after a look that found none, or failed.
     pub(super) fn same(&mut self, mood: Mood) -> Duration {
         let latest = match mood {
-            Mood::Busy => LATEST_BUSY,
-            Mood::Calm => LATEST,
+            Mood::Busy => self.rhythm.latest_busy,
+            Mood::Calm => self.rhythm.latest,
         };
         self.delay = self.delay.mul_f64(SLOWER).min(latest);
         spread(self.delay)
@@ -46,10 +69,6 @@ fn spread(delay: Duration) -> Duration {
     delay.mul_f64(1.0 - f64::from(random) / f64::from(u32::MAX) / 5.0)
 }
 
-/// A person who waits for a build does not mind two seconds.
-const SOONEST: Duration = Duration::from_secs(2);
-const LATEST_BUSY: Duration = Duration::from_secs(15);
-const LATEST: Duration = Duration::from_secs(60);
 const SLOWER: f64 = 1.5;
 
 #[cfg(test)]
@@ -63,13 +82,14 @@ mod tests {
 
     #[test]
     fn looks_become_more_seldom_and_a_change_makes_them_frequent_again() {
-        let mut pace = Pace::new();
+        let rhythm = Rhythm::default();
+        let mut pace = Pace::new(rhythm);
         assert!(about(pace.same(Mood::Calm), Duration::from_secs(3)));
         for _ in 0..20 {
             pace.same(Mood::Calm);
         }
-        assert!(about(pace.same(Mood::Calm), LATEST));
-        assert!(about(pace.same(Mood::Busy), LATEST_BUSY));
-        assert!(about(pace.changed(), SOONEST));
+        assert!(about(pace.same(Mood::Calm), rhythm.latest));
+        assert!(about(pace.same(Mood::Busy), rhythm.latest_busy));
+        assert!(about(pace.changed(), rhythm.soonest));
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
+use futures_util::{FutureExt as _, Stream, stream};
 use tokio::time::{self, Instant};
 use tracing::debug;
 
 use crate::bitbucket::Error;
 use crate::bitbucket::watch::State;
-use crate::bitbucket::watch::pace::{Mood, Pace};
+use crate::bitbucket::watch::pace::{Mood, Pace, Rhythm};
 use crate::proto::Effect;
 
 /// What is watched.
@@ -43,25 +43,27 @@ pub(super) enum End {
     Reached,
 }
 
-/// Looks once, and if that works watches on; `seen` is what the caller has already.
-pub(super) async fn watch<L: Look>(
+/// Watches; `seen` is what the caller has already.
+///
+/// The first look is part of the stream: in a burst it waits long for its turn, and a caller who hears nothing at all may
+/// take the call for a dead one.
+pub(super) fn watch<L: Look>(
     look: L,
     seen: Option<State>,
-) -> Result<impl Stream<Item = Result<L::Message, Error>> + Send + 'static + use<L>, Error> {
-    let (look, first) = look.look().await;
-    let mut watch = Watch {
-        doing: Doing::Nothing,
+    rhythm: Rhythm,
+) -> impl Stream<Item = Result<L::Message, Error>> + Send + 'static + use<L> {
+    let watch = Watch {
+        doing: Doing::Looking(look.look()),
         seen,
         mood: Mood::Calm,
-        pace: Pace::new(),
+        pace: Pace::new(rhythm),
         beat: Instant::now() + HEARTBEAT,
-        worked: Instant::now(),
+        worked: None,
     };
-    let first = watch.found(look, first?).unwrap_or_else(L::heartbeat);
-    let rest = stream::try_unfold(watch, |mut watch| async move {
-        Ok(watch.next().await?.map(|message| (message, watch)))
-    });
-    Ok(stream::once(async { Ok(first) }).chain(rest))
+    stream::try_unfold(
+        watch,
+        |mut watch| async move { Ok(watch.next().await?.map(|message| (message, watch))) },
+    )
 }
 
 struct Watch<L: Look> {
@@ -71,8 +73,8 @@ struct Watch<L: Look> {
     pace: Pace,
     /// When a sign of life is due.
     beat: Instant,
-    /// When a look last worked.
-    worked: Instant,
+    /// When a look last worked, once one has.
+    worked: Option<Instant>,
 }
 
 enum Doing<L: Look> {
@@ -112,25 +114,28 @@ impl<L: Look> Watch<L> {
         }
     }
 
-    /// Takes in what a look found; a message where it is news.
+    /// Takes in what a look found; a message where it is news. Who resumes, and has missed nothing, hears that at once.
     fn found(&mut self, look: L, looked: Looked<L::Message>) -> Option<L::Message> {
         let Looked { message, state, mood, end } = looked;
-        (self.worked, self.mood) = (Instant::now(), mood);
+        let is_first = self.worked.replace(Instant::now()).is_none();
+        self.mood = mood;
         let news = self.seen.replace(state) != Some(state);
         let delay = if news { self.pace.changed() } else { self.pace.same(mood) };
         self.doing = match end {
             End::NotYet => Doing::Waiting(look, Instant::now() + delay),
             End::Reached => Doing::Nothing,
         };
-        if news {
+        let told = if news { Some(message) } else { is_first.then(L::heartbeat) };
+        if told.is_some() {
             self.beat = Instant::now() + HEARTBEAT;
         }
-        news.then_some(message)
+        told
     }
 
-    /// Looks again later, unless the failure is one that stays.
+    /// Looks again later, unless the failure is one that stays, or nothing worked yet: that is the answer to the call.
     fn failed(&mut self, look: L, error: Error) -> Result<(), Error> {
-        if !error.may_pass() || self.worked.elapsed() > PATIENCE {
+        let patient = self.worked.is_some_and(|worked| worked.elapsed() <= PATIENCE);
+        if !error.may_pass() || !patient {
             self.doing = Doing::Nothing;
             return Err(error);
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bitbucket_sim::{Config as SimConfig, Sim, TokenSpec, Version};
 use gitproxy::bitbucket::Rate;
-use gitproxy::scm::{Core, Policy};
+use gitproxy::scm::{Audit, Core, Policy};
 
 /// See the module. What concerns an agent or a connection is said of the one that was added last.
 pub(crate) struct Plan {
@@ -120,6 +120,12 @@ impl Plan {
     /// Gives the agent a policy.
     pub(crate) fn policy(mut self, policy: impl Policy) -> Self {
         self.last().hooks = Box::new(|core| core.with_policy(policy));
+        self
+    }
+
+    /// Tells the agent's commands to somebody.
+    pub(crate) fn audit(mut self, audit: impl Audit) -> Self {
+        self.last().hooks = Box::new(|core| core.with_audit(audit));
         self
     }
 

@@ -2,6 +2,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use futures_util::StreamExt as _;
+
 use super::*;
 use crate::proto::scm::v1 as pb;
 
@@ -17,11 +19,13 @@ struct Script {
 enum Line {
     Finds(&'static str),
     Cut,
+    /// Has no turn for so many seconds.
+    Waits(u64),
     Gone,
     Closes,
 }
 
-use Line::{Closes, Cut, Finds, Gone};
+use Line::{Closes, Cut, Finds, Gone, Waits};
 
 fn state(text: &str) -> State {
     State::of(&pb::GetRepoRequest { repo: Some(pb::RepoRef { project: text.into(), slug: String::new() }) })
@@ -34,16 +38,23 @@ impl Look for Script {
         self.looks.lock().unwrap().push(self.began.elapsed());
         let line = self.lines.pop_front().unwrap_or(Finds(self.last));
         let found = |message, end| Ok(Looked { message, state: state(message), mood: Mood::Calm, end });
-        let looked = match line {
+        let looked = match line.clone() {
             Finds(text) => {
                 self.last = text;
                 found(text, End::NotYet)
             }
+            Waits(_) => found("late", End::NotYet),
             Closes => found("closed", End::Reached),
             Cut => Err(Error::cut(Effect::Read, &"https://git.example".into(), io::Error::other("cut"))),
             Gone => Err(Error::RouteMissing),
         };
-        async { (self, looked) }.boxed()
+        async move {
+            if let Waits(seconds) = line {
+                time::sleep(Duration::from_secs(seconds)).await;
+            }
+            (self, looked)
+        }
+        .boxed()
     }
 
     fn heartbeat() -> &'static str {
@@ -66,7 +77,7 @@ fn script(lines: &[Line]) -> (Script, Looks) {
 
 /// The first messages, `!` for an error.
 async fn told(lines: &[Line], seen: Option<State>, count: usize) -> Vec<&'static str> {
-    let watch = watch(script(lines).0, seen).await.expect("the first look works");
+    let watch = watch(script(lines).0, seen, Rhythm::default());
     watch.map(|message| message.unwrap_or("!")).take(count).collect().await
 }
 
@@ -90,6 +101,13 @@ async fn a_heartbeat_comes_every_20_seconds_of_silence() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn heartbeats_come_before_the_first_look_had_its_turn_too() {
+    let began = Instant::now();
+    assert_eq!(told(&[Waits(50), Finds("a")], None, 3).await, ["beat", "beat", "late"]);
+    assert_eq!(began.elapsed().as_secs(), 50);
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_ends_with_the_state_that_is_the_last() {
     assert_eq!(told(&[Finds("a"), Closes], None, 9).await, ["a", "closed"]);
     assert_eq!(told(&[Closes], None, 9).await, ["closed"]);
@@ -99,7 +117,7 @@ async fn it_ends_with_the_state_that_is_the_last() {
 async fn a_failure_that_passes_is_not_told_and_one_that_stays_ends_it() {
     assert_eq!(told(&[Finds("a"), Cut, Cut, Finds("b")], None, 2).await, ["a", "b"]);
     assert_eq!(told(&[Finds("a"), Gone], None, 9).await, ["a", "!"]);
-    assert!(watch(script(&[Cut]).0, None).await.is_err(), "the first look is the call's own");
+    assert_eq!(told(&[Cut, Finds("a")], None, 9).await, ["!"], "the first look is the answer to the call");
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +131,7 @@ async fn a_watch_that_cannot_look_for_two_minutes_ends() {
 #[tokio::test(start_paused = true)]
 async fn nobody_looks_once_the_caller_has_left() {
     let (script, looks) = script(&[Finds("a"), Finds("b")]);
-    let mut watch = Box::pin(watch(script, None).await.expect("looked"));
+    let mut watch = Box::pin(watch(script, None, Rhythm::default()));
     assert_eq!((watch.next().await.unwrap().unwrap(), watch.next().await.unwrap().unwrap()), ("a", "b"));
     drop(watch);
     let before = looks.lock().unwrap().len();
@@ -125,7 +143,7 @@ async fn nobody_looks_once_the_caller_has_left() {
 #[tokio::test(start_paused = true)]
 async fn looks_are_seldom_while_nothing_moves() {
     let (script, looks) = script(&[Finds("a")]);
-    let mut watch = Box::pin(watch(script, None).await.expect("looked"));
+    let mut watch = Box::pin(watch(script, None, Rhythm::default()));
     let hour = time::timeout(Duration::from_secs(3600), async { while watch.next().await.is_some() {} });
     assert!(hour.await.is_err(), "it never ends");
     let looks = looks.lock().unwrap().len();

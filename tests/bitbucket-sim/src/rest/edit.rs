@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use http::{StatusCode, header};
-use http_body_util::BodyDataStream;
+use http_body::Body as HttpBody;
+use http_body_util::{BodyDataStream, BodyExt, Full, LengthLimitError, Limited};
 
 use super::{clean_path, commit_named, commits, identity, no_path, repo, restricted, route};
 use crate::call::{Answer, Call};
@@ -136,14 +138,32 @@ impl Form {
         let boundary =
             multer::parse_boundary(kind).map_err(|_| Refusal::Bare(StatusCode::UNSUPPORTED_MEDIA_TYPE))?;
         let body = call.body.take().ok_or(Refusal::Bare(StatusCode::BAD_REQUEST))?;
-        let limit = call.app.config.max_upload as u64;
-        let sizes = multer::SizeLimit::new().per_field(limit).whole_stream(limit + ROOM_FOR_THE_REST);
+        Self::of(body, boundary, call.app.config.max_upload as u64).await
+    }
+
+    /// Reads a form whose parts have at most `limit` bytes each.
+    async fn of<B>(body: B, boundary: String, limit: u64) -> Result<Self, Refusal>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        // multer calls a whole form incomplete when its last byte arrives between two looks of one poll: it gets all at once.
+        let whole = usize::try_from(limit + ROOM_FOR_THE_REST).unwrap_or(usize::MAX);
+        let body = Limited::new(body, whole).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { too_large(limit) } else { unreadable(&*error) }
+        })?;
+        let sizes = multer::SizeLimit::new().per_field(limit);
         let constraints = multer::Constraints::new().size_limit(sizes);
-        let mut form = multer::Multipart::with_constraints(BodyDataStream::new(body), boundary, constraints);
+        let body = BodyDataStream::new(Full::new(body.to_bytes()));
+        let mut form = multer::Multipart::with_constraints(body, boundary, constraints);
+        let refused = |error| match error {
+            multer::Error::FieldSizeExceeded { .. } => too_large(limit),
+            other => unreadable(&other),
+        };
         let mut parts = HashMap::new();
-        while let Some(field) = form.next_field().await.map_err(|error| unreadable(&error, limit))? {
+        while let Some(field) = form.next_field().await.map_err(refused)? {
             let name = field.name().unwrap_or("").to_owned();
-            let bytes = field.bytes().await.map_err(|error| unreadable(&error, limit))?;
+            let bytes = field.bytes().await.map_err(refused)?;
             parts.insert(name, bytes.to_vec());
         }
         Ok(Self { parts })
@@ -156,12 +176,11 @@ impl Form {
     }
 }
 
-fn unreadable(error: &multer::Error, limit: u64) -> Refusal {
-    let too_large =
-        matches!(error, multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. });
-    if too_large {
-        return invalid("content", format!("The content must not be larger than {limit} bytes."));
-    }
+fn too_large(limit: u64) -> Refusal {
+    invalid("content", format!("The content must not be larger than {limit} bytes."))
+}
+
+fn unreadable(error: &dyn std::error::Error) -> Refusal {
     bad_argument(format!("The form cannot be read: {error}"))
 }
 
@@ -170,3 +189,63 @@ const EDITED: &str = "edited";
 
 /// The other parts and the form's own lines.
 const ROOM_FOR_THE_REST: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use http_body::Frame;
+
+    use super::*;
+
+    /// A body that is not there at the first look, and all of it at the next.
+    struct Late {
+        looked: bool,
+        all: Option<Bytes>,
+    }
+
+    impl HttpBody for Late {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if !std::mem::replace(&mut self.looked, true) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(self.all.take().map(|all| Ok(Frame::data(all))))
+        }
+    }
+
+    async fn read(form: &'static str) -> Result<Form, Refusal> {
+        let late = Late { looked: false, all: Some(Bytes::from_static(form.as_bytes())) };
+        Form::of(late, "edge".to_owned(), 10).await
+    }
+
+    const FORM: &str =
+        "--edge\r\nContent-Disposition: form-data; name=\"content\"\r\n\r\n0123456789\r\n--edge--";
+
+    #[tokio::test]
+    async fn a_form_that_arrives_late_and_at_once_is_whole() {
+        let form = read(FORM).await.ok().unwrap();
+        assert_eq!(form.parts["content"], b"0123456789");
+    }
+
+    #[tokio::test]
+    async fn a_form_that_is_cut_anywhere_is_refused() {
+        for end in 0..FORM.len() {
+            assert!(read(&FORM[..end]).await.is_err(), "{end}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_above_the_limit_is_refused() {
+        let longer = FORM.replace("0123456789", "0123456789+").leak();
+        assert!(read(longer).await.is_err());
+    }
+}
