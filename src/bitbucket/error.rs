@@ -294,8 +294,8 @@ impl Error {
 
     /// Whether nobody knows what happened to a write, or to one of its requests.
     pub(super) fn is_doubt(&self) -> bool {
-        let request = if let Self::InPart { source, .. } = self { source } else { self };
-        matches!(request, Self::Uncertain { .. })
+        let Self::InPart { source, .. } = self else { return matches!(self, Self::Uncertain { .. }) };
+        source.is_doubt()
     }
 
     /// Says that a write may have happened.
