@@ -26,7 +26,7 @@ pub struct Call {
     pub urgency: Urgency,
     /// When the caller made its idempotency key, as the key says, by the caller's clock; `None` without a key.
     pub key_made: Option<SystemTime>,
-    /// The 128 bits of that key, to tell the writes of one key from those of another. They are no secret.
+    /// Whose key it is and which, as a digest: it tells the writes under one key of one caller from all others.
     pub key: Option<u128>,
 }
 

@@ -65,7 +65,7 @@ impl Entry {
                 Class::Watch => Urgency::Watch,
             },
             key_made: self.command.idempotency_key.map(|key| key.made()),
-            key: self.command.idempotency_key.map(|key| key.number()),
+            key: self.command.idempotency_key.map(|key| key.identity(&self.command.caller)),
         }
     }
 
