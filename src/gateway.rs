@@ -7,6 +7,7 @@ mod accept;
 mod attach;
 mod callers;
 mod credentials;
+mod dice;
 mod directory;
 #[cfg(test)]
 mod fake;
@@ -21,13 +22,14 @@ mod web;
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -36,7 +38,8 @@ use tracing::{info, warn};
 
 use self::accept::{Bounds, Entrance};
 use self::attach::Attach;
-use self::callers::Local;
+pub use self::callers::Shares;
+use self::callers::{Limits, Local};
 use self::directory::{Directory, Memory};
 use self::phase::{Phase, Watch};
 use self::store::Store;
@@ -67,6 +70,10 @@ pub struct Config {
     pub deadlines: deadline::Defaults,
     /// Calls of all callers in flight.
     pub limits: admit::Limits,
+    /// What one caller, tenant, agent or session may have of them.
+    pub shares: Shares,
+    /// How old a session may get before its agent is asked for another one; zero for any age.
+    pub max_age: Duration,
     /// How long balancers get to notice, before anything is refused.
     pub settle: Duration,
     /// How long calls in flight may take after that.
@@ -122,7 +129,7 @@ impl Gateway {
             agents: tasks.group(),
         };
         let directory: Arc<dyn Directory> = Arc::new(Memory::default());
-        gateway.serve_callers(&config, callers_listener, &store, &directory)?;
+        gateway.serve_callers(&config, callers_listener, &store, &directory, watch.clone())?;
         gateway.serve_agents(config, agents_listener, store, directory, watch);
         let (agents, callers) = (gateway.agents_addr, gateway.callers_addr);
         info!(%agents, %callers, "gateway serves");
@@ -140,7 +147,7 @@ impl Gateway {
     }
 
     /// Leaves in order: not ready → settling time → agents are told and none is taken in → calls finish → sessions end.
-    /// What is left after the grace is cut.
+    /// What is left after the grace ends as DRAINING.
     pub async fn drain(self) -> Drained {
         self.phase.send_replace(Phase::Settling);
         self.health.set_service_status("", ServingStatus::NotServing).await;
@@ -148,9 +155,9 @@ impl Gateway {
         self.phase.send_replace(Phase::Draining);
         info!(grace = ?self.grace, "gateway drains");
         let deadline = Instant::now() + self.grace;
-        let mut outcome = Drained::Clean;
+        let mut outcome = self.drain_callers(deadline).await;
         // In this order: a session must outlive the calls that it carries, a connection its sessions.
-        for tasks in [&self.callers, &self.sessions, &self.agents] {
+        for tasks in [&self.sessions, &self.agents] {
             let left = deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS);
             outcome = worse(outcome, tasks.finish(left).await);
         }
@@ -163,16 +170,30 @@ impl Gateway {
         outcome
     }
 
+    /// Lets calls finish until the deadline; then each ends with a status, for which there is a moment more.
+    async fn drain_callers(&self, deadline: Instant) -> Drained {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut finished = pin!(self.callers.finish(left + LAST_WORDS));
+        tokio::select! {
+            outcome = finished.as_mut() => return outcome,
+            () = sleep_until(deadline) => {}
+        }
+        warn!("the grace is over: calls in flight end");
+        self.phase.send_replace(Phase::Over);
+        finished.await
+    }
+
     fn serve_callers(
         &self,
         config: &Config,
         listener: TcpListener,
         store: &Arc<dyn Store>,
         directory: &Arc<dyn Directory>,
+        watch: Watch,
     ) -> Result<(), Error> {
         let local = Local::new(store, directory, self.health.clone())?;
-        let bounds = (config.deadlines, config.limits);
-        let stack = callers::stack(store, directory, local, bounds, &self.callers);
+        let limits = Limits { deadlines: config.deadlines, all: config.limits, shares: config.shares };
+        let stack = callers::stack(store, directory, local, limits, (watch, &self.callers));
         let entrance = Entrance {
             name: "callers",
             tls: config.callers_tls.clone(),
@@ -202,6 +223,7 @@ impl Gateway {
             gateway: config.name,
             tunnel: config.tunnel,
             sessions: config.sessions,
+            max_age: config.max_age,
             greetings: config.handshakes,
             grace: config.grace,
         };

@@ -140,6 +140,8 @@ async fn gateway(folder: &Path) -> Made<CloudSide> {
         tunnel: tunnel::Options::default(),
         deadlines: deadline::Defaults::default(),
         limits: Limits::default(),
+        shares: gateway::Shares::default(),
+        max_age: Duration::ZERO,
         settle: Duration::ZERO,
         grace: GRACE,
     };

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use self::probes::Probes;
 use self::session::Attached;
 use super::credentials::{Credentials, KnownAgent};
+use super::dice::Dice;
 use super::directory::{self, Directory};
 use super::phase::{Phase, Watch};
 use super::store::Store;
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) credentials: Credentials,
     pub(super) phase: Watch,
     pub(super) greetings: Arc<Semaphore>,
+    pub(super) dice: Dice,
     probes: Probes,
     pub(super) tasks: Tasks,
 }
@@ -52,6 +54,8 @@ pub(super) struct Settings {
     pub(super) tunnel: tunnel::Options,
     /// Sessions of one agent.
     pub(super) sessions: usize,
+    /// How old a session may get; zero for any age.
+    pub(super) max_age: Duration,
     /// Agents that are between their call and their Hello.
     pub(super) greetings: usize,
     /// How long calls may take to finish once the gateway drains.
@@ -70,8 +74,9 @@ impl Attach {
         let credentials = Credentials::new(Arc::clone(&store));
         let greetings = Arc::new(Semaphore::new(settings.greetings));
         let tasks = tasks.clone();
-        let probes = Probes::default();
-        let shared = Shared { settings, store, directory, credentials, phase, greetings, probes, tasks };
+        let (dice, probes) = (Dice::default(), Probes::default());
+        let shared =
+            Shared { settings, store, directory, credentials, phase, greetings, dice, probes, tasks };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -148,7 +153,7 @@ impl Shared {
     fn refuse_while_draining(&self) -> Result<(), Fault> {
         match self.phase.now() {
             Phase::Ready | Phase::Settling => Ok(()),
-            Phase::Draining => {
+            Phase::Draining | Phase::Over => {
                 let message = "this gateway is shutting down; attach again";
                 Err(Fault::new(Code::Unavailable, Reason::Draining, message).retry_after(RETRY))
             }

@@ -28,7 +28,7 @@ use gitproxy::bitbucket::{Account, Credential, ProjectKey};
 use gitproxy::egress::serve::ServerTls;
 use gitproxy::egress::{Guard, Proxies, Roots};
 use gitproxy::gateway::store::FileStore;
-use gitproxy::gateway::{Config as GatewayConfig, Gateway};
+use gitproxy::gateway::{Config as GatewayConfig, Gateway, Shares};
 use gitproxy::ops::secret::Source;
 use gitproxy::ops::{Key, Tasks};
 use gitproxy::scm::backend::Allowance;
@@ -227,6 +227,8 @@ async fn gateway(ca: &Ca, folder: &Path, store: &Path, tasks: &Tasks) -> Gateway
         tunnel: tunnel::Options::default(),
         deadlines: tunnel::deadline::Defaults::default(),
         limits: tunnel::admit::Limits::default(),
+        shares: Shares::default(),
+        max_age: Duration::ZERO,
         settle: Duration::ZERO,
         grace: Duration::from_secs(5),
     };
