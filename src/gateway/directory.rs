@@ -1,6 +1,6 @@
 //! Which instances of which agents are attached, and which of them a call goes to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,11 +22,20 @@ pub(super) trait Directory: Send + Sync + 'static {
 
     /// The sessions of an agent, the oldest first.
     fn sessions(&self, agent: &AgentId) -> Vec<Arc<Session>>;
+
+    /// Hears that a session of this gateway has begun to drain.
+    fn drains(&self, _session: &Session) {}
+
+    /// How many gateways take agents in, this one included.
+    fn replicas(&self) -> u32 {
+        1
+    }
 }
 
-/// One attached instance.
-pub(super) struct Session {
-    /// Random, for logs at both ends.
+/// Who is attached, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The session's, random, for logs at both ends.
     pub(super) id: String,
     /// Whose instance it is.
     pub(super) agent: AgentId,
@@ -34,6 +43,30 @@ pub(super) struct Session {
     pub(super) instance: String,
     /// The process's build.
     pub(super) build: String,
+    /// What the operator says of the instance, such as `zone` = `b`.
+    pub(super) labels: BTreeMap<String, String>,
+    /// Which gateway holds the stream.
+    pub(super) place: Place,
+}
+
+/// Which gateway holds a session's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// This one.
+    Here,
+    /// Another one, a hop away.
+    Peer,
+}
+
+/// One attached instance.
+pub(super) struct Session {
+    /// As in [`Identity`], and so is what follows.
+    pub(super) id: String,
+    pub(super) agent: AgentId,
+    pub(super) instance: String,
+    pub(super) build: String,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) place: Place,
     /// When it attached.
     pub(super) since: Instant,
     /// Takes its calls.
@@ -63,16 +96,11 @@ pub(super) struct Memory {
 }
 
 impl Session {
-    pub(super) fn new(
-        id: String,
-        agent: AgentId,
-        instance: String,
-        build: String,
-        upstream: Box<dyn Upstream>,
-    ) -> Self {
+    pub(super) fn new(identity: Identity, upstream: Box<dyn Upstream>) -> Self {
         let (since, draining) = (Instant::now(), AtomicBool::new(false));
         let share = watch::Sender::new(WHOLE);
-        Self { id, agent, instance, build, since, upstream, draining, share }
+        let Identity { id, agent, instance, build, labels, place } = identity;
+        Self { id, agent, instance, build, labels, place, since, upstream, draining, share }
     }
 
     /// The instance's share of the agent's rate budgets, in thousandths, and every change of it.

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::directory::{Session, Upstream};
+use super::directory::{Identity, Place, Session, Upstream};
 use super::name::{AgentId, Name};
 use super::role::Role;
 use super::store::{self, AgentKey, Auth, Caller, CallerToken, Held};
@@ -168,9 +168,19 @@ pub(super) fn session(instance: &str, load: usize) -> Arc<Session> {
 }
 
 /// A session of an agent's instance.
-pub(super) fn attached(agent: &AgentId, instance: &str, upstream: Echo) -> Arc<Session> {
-    let id = uuid::Uuid::new_v4().to_string();
-    Arc::new(Session::new(id, agent.clone(), instance.to_owned(), "0".to_owned(), Box::new(upstream)))
+pub(super) fn attached(agent: &AgentId, instance: &str, upstream: impl Upstream) -> Arc<Session> {
+    Arc::new(Session::new(identity(agent, instance), Box::new(upstream)))
+}
+
+fn identity(agent: &AgentId, instance: &str) -> Identity {
+    Identity {
+        id: uuid::Uuid::new_v4().to_string(),
+        agent: agent.clone(),
+        instance: instance.to_owned(),
+        build: "0".to_owned(),
+        labels: BTreeMap::new(),
+        place: Place::Here,
+    }
 }
 
 pub(super) fn caller(tenant: &str, name: &str) -> Caller {

@@ -131,9 +131,9 @@ fn plain(name: &Name) -> HeaderValue {
 const RESERVED: &str = "gitproxy-";
 pub(super) const AGENT: &str = "gitproxy-agent";
 pub(super) const CONNECTION: &str = "gitproxy-connection";
-const TENANT: &str = "gitproxy-tenant";
+pub(super) const TENANT: &str = "gitproxy-tenant";
 const CALLER: &str = "gitproxy-caller";
-const HELD: &str = "gitproxy-connection-bin";
+pub(super) const HELD: &str = "gitproxy-connection-bin";
 
 #[cfg(test)]
 mod tests;

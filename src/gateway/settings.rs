@@ -1,5 +1,7 @@
 //! The settings of `gitproxy-gateway`: the table, and what is made of it.
 
+mod cluster;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -166,6 +168,15 @@ pub const TABLE: &[Setting] = &[
         "duration such as 20s",
         "Time for calls in flight once the gateway drains; the rest is cut.",
     ),
+    cluster::NATS,
+    cluster::CREDENTIALS,
+    cluster::NATS_CA,
+    cluster::BUCKET,
+    cluster::LISTEN,
+    cluster::ADVERTISE,
+    cluster::CERT,
+    cluster::KEY,
+    cluster::CA,
     row("log.format", "log-format", &["LOG_FORMAT"], "human", "`human` or `json`", "Form of the log lines."),
     row(
         "log.filter",
@@ -188,6 +199,8 @@ pub struct Run {
     pub agents: SocketAddr,
     /// Where to listen for callers.
     pub callers: SocketAddr,
+    /// What makes it one of several gateways, and where to listen for the others.
+    pub cluster: Option<(super::cluster::Config, SocketAddr)>,
 }
 
 /// How to log; read on its own, so that even bad settings are reported in the form that was asked for.
@@ -219,7 +232,8 @@ impl Run {
         let agents = layers.required("agents.listen", problems);
         let callers = layers.required("callers.listen", problems);
         let gateway = config(layers, tasks, problems);
-        Some(Self { gateway: gateway?, store: store?, agents: agents?, callers: callers? })
+        let cluster = cluster::read(layers, tasks, problems);
+        Some(Self { gateway: gateway?, store: store?, agents: agents?, callers: callers?, cluster: cluster? })
     }
 }
 

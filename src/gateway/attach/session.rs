@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::Shared;
 use crate::gateway::credentials::KnownAgent;
-use crate::gateway::directory::{Session, Upstream};
+use crate::gateway::directory::{Identity, Place, Session, Upstream};
 use crate::proto::tunnel::v1::{Drain, Hello};
 use crate::tunnel::attach::{GatewayControl, GatewayPipe};
 use crate::tunnel::{self, Body, Channel};
@@ -67,9 +67,16 @@ impl Attached {
     }
 
     fn session(&self, channel: Channel) -> Session {
-        let Hello { instance, build, .. } = &self.hello;
-        let agent = self.known.agent.clone();
-        Session::new(self.id.clone(), agent, instance.clone(), build.clone(), Box::new(channel))
+        let Hello { instance, build, labels, .. } = self.hello.clone();
+        let identity = Identity {
+            id: self.id.clone(),
+            agent: self.known.agent.clone(),
+            instance,
+            build,
+            labels: labels.into_iter().collect(),
+            place: Place::Here,
+        };
+        Session::new(identity, Box::new(channel))
     }
 
     /// Waits for the end and says why it came.
@@ -88,6 +95,7 @@ impl Attached {
                 Event::StoreChanged => {}
                 Event::AgentDrains(cause) => {
                     session.drain();
+                    self.shared.directory.drains(session);
                     info!(agent = %session.agent, session = session.id, cause, "agent drains");
                 }
                 Event::Share(permille) if permille == self.share => {}
