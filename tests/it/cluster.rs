@@ -24,7 +24,7 @@ async fn a_call_reaches_an_agent_at_the_other_gateway() {
 
     get_repo(&caller, web()).await.expect("answered");
 
-    let nowhere = Some(pb::RepoRef { project: "SHOP".into(), repo: "nowhere".into() });
+    let nowhere = Some(pb::RepoRef { project: "SHOP".into(), slug: "nowhere".into() });
     let status = get_repo(&caller, nowhere).await.expect_err("there is none");
     assert_eq!(
         (status.code(), Reason::of(&status)),

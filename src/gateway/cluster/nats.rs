@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::{self, kv};
+use async_nats::jetstream::{self, kv, stream};
 use async_nats::{Client, ConnectOptions};
 use futures_util::StreamExt as _;
 use secrecy::ExposeSecret as _;
@@ -122,14 +122,22 @@ async fn bucket(client: &Client, name: &str) -> Result<kv::Store, Ended> {
     if let Ok(bucket) = context.get_key_value(name).await {
         return Ok(bucket);
     }
-    let config = kv::Config {
-        bucket: name.to_owned(),
-        description: "gitproxy: which gateway holds which session".to_owned(),
-        history: 1,
+    // As the client's own way to make one, which first asks for what a server of version 2.9 does not tell.
+    let config = stream::Config {
+        name: format!("KV_{name}"),
+        description: Some("gitproxy: which gateway holds which session".to_owned()),
+        subjects: vec![format!("$KV.{name}.>")],
+        max_messages_per_subject: 1,
         max_age: MAX_AGE,
-        ..kv::Config::default()
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
+        discard: stream::DiscardPolicy::New,
+        num_replicas: 1,
+        ..stream::Config::default()
     };
-    Ok(context.create_key_value(config).await?)
+    context.create_stream(config).await?;
+    Ok(context.get_key_value(name).await?)
 }
 
 async fn beat(shared: &Shared, bucket: &kv::Store) -> Result<(), Ended> {
