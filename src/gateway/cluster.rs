@@ -84,3 +84,6 @@ enum Login {
     Password(String, SecretString),
     Token(SecretString),
 }
+
+#[cfg(test)]
+mod tests;

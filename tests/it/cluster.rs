@@ -1,5 +1,6 @@
 //! Two gateways that share their directory on a real NATS: the agent is at one, callers come to the other.
 
+use std::path::Path;
 use std::time::Duration;
 
 use gitproxy::egress::{Alpn, ClientIdentity};
@@ -101,6 +102,8 @@ async fn calls_go_on_without_nats_and_it_heals() {
     let (world, far) = cluster(&nats).await;
     let caller = world.caller_at(&far).await;
     caller.sees("site", 1).await;
+    // By now each knows the other: who is not in the directory yet is not let in.
+    get_repo(&caller, web()).await.expect("answered");
     nats.stop();
     let until_then = Instant::now() + peers::BEAT * 12;
     while Instant::now() < until_then {
@@ -165,6 +168,29 @@ async fn a_certificate_that_is_in_no_live_entry_gets_no_answer() {
     }
 }
 
+#[tokio::test]
+async fn a_call_makes_no_second_hop() {
+    let Some(nats) = Nats::start().await else { return };
+    let world = World::with(|plan| plan.local("main").cluster(&nats.url())).await;
+    let (between, listener) = peers::join(&nats.url(), world.folder(), &world.tasks);
+    let advertise = between.advertise.clone();
+    let between = world.gateway_with((between, listener), &world.tasks).await;
+    let caller = world.caller_at(&between).await;
+    caller.sees("site", 1).await;
+    get_repo(&caller, web()).await.expect("the first hop");
+    let asked = gitproxy::proto::gateway::v1::ListAgentsRequest {};
+    let listed = caller.agents().list_agents(caller.ask(asked)).await.expect("listed").into_inner();
+    let hop = format!("acme/site/{}", listed.agents[0].instances[0].id);
+
+    // A gateway of the directory asks the one that does not hold the instance.
+    let (config, listener) = peers::join(&nats.url(), world.folder(), &world.tasks);
+    let identity = config.identity.clone();
+    let _third = world.gateway_with((config, listener), &world.tasks).await;
+    let (ca, _) = peers::certificate(world.folder());
+    let status = knock_as(&world, &ca, Some(identity), &advertise, &hop).await;
+    assert_eq!(Reason::of(&status), Some(Reason::AgentAway), "{status:?}");
+}
+
 /// A world whose agent is at its own gateway, and another gateway.
 async fn cluster(nats: &Nats) -> (World, Gateway) {
     let world = World::with(|plan| plan.local("main").cluster(&nats.url())).await;
@@ -172,15 +198,21 @@ async fn cluster(nats: &Nats) -> (World, Gateway) {
     (world, far)
 }
 
-async fn knock(
+async fn knock(world: &World, ca: &Path, identity: Option<ClientIdentity>, advertise: &str) -> Status {
+    knock_as(world, ca, identity, advertise, "acme/site/one").await
+}
+
+/// Sends a call as another gateway would, and gives how it ended.
+async fn knock_as(
     world: &World,
-    ca: &std::path::Path,
+    ca: &Path,
     identity: Option<ClientIdentity>,
     advertise: &str,
+    hop: &str,
 ) -> Status {
     let egress = peers::egress(ca, identity, &world.tasks);
-    let connector =
-        egress.connector(format!("https://{advertise}").parse().expect("an origin"), Alpn::Http2Only);
+    let origin = format!("https://{advertise}");
+    let connector = egress.connector(origin.parse().expect("an origin"), Alpn::Http2Only);
     let Ok(stream) = connector.connect().await else { return Status::unavailable("no connection") };
     let channel = match tunnel::channel(stream, &tunnel::Options::default(), &world.tasks).await {
         Ok(channel) => channel,
@@ -188,9 +220,12 @@ async fn knock(
     };
     let request = http::Request::post("/gitproxy.scm.v1.Repos/ListRepos")
         .header("content-type", "application/grpc")
-        .header("gitproxy-hop", "acme/site/one")
+        .header("gitproxy-hop", hop)
         .body(Body::empty());
-    channel.oneshot(request.expect("a request")).await.expect_err("refused")
+    match channel.oneshot(request.expect("a request")).await {
+        Ok(answer) => Status::from_header_map(answer.headers()).expect("a status"),
+        Err(status) => status,
+    }
 }
 
 async fn get_repo(caller: &Caller, repo: Option<pb::RepoRef>) -> Result<(), Status> {
