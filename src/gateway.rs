@@ -6,6 +6,7 @@
 mod accept;
 mod attach;
 mod callers;
+pub mod cluster;
 mod credentials;
 mod dice;
 mod directory;
@@ -89,8 +90,13 @@ pub struct Gateway {
     settle: Duration,
     grace: Duration,
     callers: Tasks,
+    /// Connections of other gateways.
+    peers: Tasks,
     sessions: Tasks,
     agents: Tasks,
+    /// The talk with the other gateways.
+    talk: Tasks,
+    cluster: Option<Arc<cluster::Shared>>,
 }
 
 /// Why a gateway cannot start.
@@ -116,8 +122,23 @@ impl Gateway {
         store: Arc<dyn Store>,
         tasks: &Tasks,
     ) -> Result<Self, Error> {
+        Self::start_with(config, agents_listener, callers_listener, None, store, tasks)
+    }
+
+    /// As [`Gateway::start`], but as one of several, with a listener for the others, if there is a `cluster`.
+    ///
+    /// # Errors
+    /// When a listener has no address.
+    pub fn start_with(
+        config: Config,
+        agents_listener: TcpListener,
+        callers_listener: TcpListener,
+        cluster: Option<(cluster::Config, TcpListener)>,
+        store: Arc<dyn Store>,
+        tasks: &Tasks,
+    ) -> Result<Self, Error> {
         let (phase, watch) = phase::phase();
-        let gateway = Self {
+        let mut gateway = Self {
             agents_addr: agents_listener.local_addr()?,
             callers_addr: callers_listener.local_addr()?,
             phase,
@@ -127,8 +148,15 @@ impl Gateway {
             callers: tasks.group(),
             sessions: tasks.group(),
             agents: tasks.group(),
+            peers: tasks.group(),
+            talk: tasks.group(),
+            cluster: None,
         };
-        let directory: Arc<dyn Directory> = Arc::new(Memory::default());
+        gateway.cluster = cluster.map(|(cluster, listener)| gateway.join(&config, cluster, listener));
+        let directory: Arc<dyn Directory> = match &gateway.cluster {
+            Some(shared) => Arc::<cluster::Shared>::clone(shared),
+            None => Arc::new(Memory::default()),
+        };
         gateway.serve_callers(&config, callers_listener, &store, &directory, watch.clone())?;
         gateway.serve_agents(config, agents_listener, store, directory, watch);
         let (agents, callers) = (gateway.agents_addr, gateway.callers_addr);
@@ -153,11 +181,14 @@ impl Gateway {
         self.health.set_service_status("", ServingStatus::NotServing).await;
         sleep(self.settle).await;
         self.phase.send_replace(Phase::Draining);
+        if let Some(cluster) = &self.cluster {
+            cluster.leave_cluster();
+        }
         info!(grace = ?self.grace, "gateway drains");
         let deadline = Instant::now() + self.grace;
         let mut outcome = self.drain_callers(deadline).await;
         // In this order: a session must outlive the calls that it carries, a connection its sessions.
-        for tasks in [&self.sessions, &self.agents] {
+        for tasks in [&self.peers, &self.sessions, &self.agents, &self.talk] {
             let left = deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS);
             outcome = worse(outcome, tasks.finish(left).await);
         }
@@ -181,6 +212,16 @@ impl Gateway {
         warn!("the grace is over: calls in flight end");
         self.phase.send_replace(Phase::Over);
         finished.await
+    }
+
+    fn join(&self, config: &Config, cluster: cluster::Config, listener: TcpListener) -> Arc<cluster::Shared> {
+        let bounds = cluster::Bounds {
+            handshakes: config.handshakes,
+            tunnel: config.tunnel.clone(),
+            deadlines: config.deadlines,
+            limits: config.limits,
+        };
+        cluster::start(&config.name, cluster, listener, bounds, (&self.peers, &self.talk))
     }
 
     fn serve_callers(

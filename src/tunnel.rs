@@ -33,7 +33,7 @@ pub use channel::{Channel, channel};
 pub use options::Options;
 pub use pulse::Pulse;
 pub use serve::{Calls, Ended, serve};
-pub use unprocessed::is_unprocessed;
+pub use unprocessed::{is_unprocessed, unprocessed};
 
 /// The body of every request and response that passes here.
 pub type Body = tonic::body::Body;

@@ -121,7 +121,15 @@ async fn serve(run: Run, tasks: &Tasks) -> Result<(), Failure> {
         let callers = TcpListener::bind(run.callers)
             .await
             .with_context(|| format!("callers.listen {}", run.callers))?;
-        let gateway = Gateway::start(run.gateway, agents, callers, Arc::clone(&store) as _, tasks)?;
+        let cluster = match run.cluster {
+            Some((cluster, address)) => {
+                let peers = TcpListener::bind(address).await;
+                Some((cluster, peers.with_context(|| format!("peers.listen {address}"))?))
+            }
+            None => None,
+        };
+        let store = Arc::clone(&store) as _;
+        let gateway = Gateway::start_with(run.gateway, agents, callers, cluster, store, tasks)?;
         anyhow::Ok((gateway, signals))
     };
     let (gateway, (mut terminate, mut interrupt)) = gateway.await.map_err(Failure::Failed)?;

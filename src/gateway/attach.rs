@@ -181,7 +181,7 @@ impl Shared {
         Welcome {
             protocol: *attach::PROTOCOL.end(),
             gateway: self.settings.gateway.clone(),
-            replicas: 1,
+            replicas: self.directory.replicas(),
             session: session.to_owned(),
             limits: Some(Limits { max_streams: options.max_streams, window: options.window }),
             budget_share_permille: directory::share_with(

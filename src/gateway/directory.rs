@@ -28,6 +28,14 @@ pub(super) trait Directory: Send + Sync + 'static {
 
     /// Counts what comes and goes: whoever found no session looks again when the number moves.
     fn changes(&self) -> watch::Receiver<u64>;
+
+    /// Hears that a session of this gateway has begun to drain.
+    fn drains(&self, _session: &Session) {}
+
+    /// How many gateways take agents in, this one included.
+    fn replicas(&self) -> u32 {
+        1
+    }
 }
 
 /// Who is attached, and where.
@@ -53,7 +61,6 @@ pub(super) enum Place {
     /// This one.
     Here,
     /// Another one, a hop away.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a gateway that is alone has none"))]
     Peer,
 }
 

@@ -207,9 +207,9 @@ const FROM_CALLERS: [&str; 4] = [AGENT, CONNECTION, LABEL, WAIT];
 const LABELS: usize = 16;
 /// Characters of a key, and of a value.
 const LABEL_PART: usize = 63;
-const TENANT: &str = "gitproxy-tenant";
+pub(super) const TENANT: &str = "gitproxy-tenant";
 const CALLER: &str = "gitproxy-caller";
-const HELD: &str = "gitproxy-connection-bin";
+pub(super) const HELD: &str = "gitproxy-connection-bin";
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The settings of `gitproxy-gateway`: the table, and what is made of it.
 
+mod cluster;
 mod table;
 
 use std::net::SocketAddr;
@@ -26,6 +27,8 @@ pub struct Run {
     pub agents: SocketAddr,
     /// Where to listen for callers.
     pub callers: SocketAddr,
+    /// What makes it one of several gateways, and where to listen for the others.
+    pub cluster: Option<(super::cluster::Config, SocketAddr)>,
 }
 
 /// How to log; read on its own, so that even bad settings are reported in the form that was asked for.
@@ -57,7 +60,8 @@ impl Run {
         let agents = layers.required("agents.listen", problems);
         let callers = layers.required("callers.listen", problems);
         let gateway = config(layers, tasks, problems);
-        Some(Self { gateway: gateway?, store: store?, agents: agents?, callers: callers? })
+        let cluster = cluster::read(layers, tasks, problems);
+        Some(Self { gateway: gateway?, store: store?, agents: agents?, callers: callers?, cluster: cluster? })
     }
 }
 

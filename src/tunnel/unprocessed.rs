@@ -1,6 +1,7 @@
 //! Which failed calls provably did nothing at the other end.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use tonic::Status;
 
@@ -11,7 +12,7 @@ pub(super) struct Unsent(#[source] pub(super) Option<hyper::Error>);
 
 /// Whether the call that failed so was provably not processed by the peer, so that it may be sent elsewhere.
 ///
-/// Only a status of [`super::Channel`] can be, and only for one of these:
+/// Only a status of [`super::Channel`] or of [`unprocessed`] can be, and the former only for one of these:
 /// - None of it was written.
 /// - The peer reset its stream with REFUSED_STREAM, which says so (RFC 9113, 8.7).
 /// - Its stream is above the last one that the peer names in GOAWAY, which says so too (RFC 9113, 6.8). h2 (0.4) ends with
@@ -28,6 +29,12 @@ pub fn is_unprocessed(status: &Status) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// Says of a status that the call it ends was not processed, as another process has told or as this one knows.
+pub fn unprocessed(mut status: Status) -> Status {
+    status.set_source(Arc::new(Unsent(None)));
+    status
 }
 
 fn says_so(error: &h2::Error) -> bool {

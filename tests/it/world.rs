@@ -8,6 +8,7 @@
 //! ```
 
 pub(crate) mod caller;
+pub(crate) mod peers;
 pub(crate) mod plan;
 pub(crate) mod program;
 pub(crate) mod tls;
@@ -28,7 +29,7 @@ use gitproxy::bitbucket::{Account, Credential, ProjectKey};
 use gitproxy::egress::serve::ServerTls;
 use gitproxy::egress::{Guard, Proxies, Roots};
 use gitproxy::gateway::store::FileStore;
-use gitproxy::gateway::{Config as GatewayConfig, Gateway, Shares};
+use gitproxy::gateway::{Config as GatewayConfig, Gateway, Shares, cluster};
 use gitproxy::ops::secret::Source;
 use gitproxy::ops::{Key, Tasks};
 use gitproxy::scm::backend::Allowance;
@@ -53,7 +54,8 @@ pub(crate) struct World {
     agents: BTreeMap<String, Agent>,
     callers: BTreeMap<String, Key>,
     keys: BTreeMap<String, Key>,
-    _folder: TempDir,
+    ca: Ca,
+    folder: TempDir,
 }
 
 impl World {
@@ -77,9 +79,10 @@ impl World {
         let callers = plan.callers.iter().map(|(id, _)| (id.clone(), new_key())).collect();
         let store = folder.path().join("store.toml");
         fs::write(&store, rows(&plan, &keys, &callers, sim.url())).expect("written");
-        let gateway = gateway(&ca, folder.path(), &store, &tasks).await;
+        let cluster = plan.cluster.as_ref().map(|nats| peers::join(nats, folder.path(), &tasks));
+        let gateway = gateway(&ca, folder.path(), &store, cluster, &tasks).await;
         let agents = BTreeMap::new();
-        let mut world = Self { sim, gateway, roots, tasks, agents, callers, keys, _folder: folder };
+        let mut world = Self { sim, gateway, roots, tasks, agents, callers, keys, ca, folder };
         for site in plan.sites {
             if site.runs {
                 world.attach(site).await;
@@ -161,6 +164,37 @@ impl World {
         }
     }
 
+    /// Starts another gateway with the same store, which shares its directory through this NATS.
+    pub(crate) async fn another(&self, nats: &str) -> Gateway {
+        self.another_in(nats, &self.tasks).await
+    }
+
+    /// The same with tasks of its own, so that it outlives the rest.
+    pub(crate) async fn another_in(&self, nats: &str, tasks: &Tasks) -> Gateway {
+        self.gateway_with(peers::join(nats, self.folder(), tasks), tasks).await
+    }
+
+    /// Starts another gateway with the same store.
+    pub(crate) async fn gateway_with(
+        &self,
+        cluster: (cluster::Config, TcpListener),
+        tasks: &Tasks,
+    ) -> Gateway {
+        let store = self.folder.path().join("store.toml");
+        gateway(&self.ca, self.folder(), &store, Some(cluster), tasks).await
+    }
+
+    /// The caller `acme/caller` at another gateway.
+    pub(crate) async fn caller_at(&self, gateway: &Gateway) -> Caller {
+        let token = self.callers["acme/caller"].clone();
+        Caller::dial(&url(gateway.callers_addr()), &self.roots, token, &self.tasks).await
+    }
+
+    /// What the certificates of gateways among themselves are in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Where agents attach.
     pub(crate) fn agents_url(&self) -> String {
         url(self.gateway.agents_addr())
@@ -215,7 +249,13 @@ pub(crate) async fn simulator(mut config: SimConfig) -> Sim {
     sim
 }
 
-async fn gateway(ca: &Ca, folder: &Path, store: &Path, tasks: &Tasks) -> Gateway {
+async fn gateway(
+    ca: &Ca,
+    folder: &Path,
+    store: &Path,
+    cluster: Option<(cluster::Config, TcpListener)>,
+    tasks: &Tasks,
+) -> Gateway {
     let (certificate, key) = ca.write(folder, "gateway");
     let tls = ServerTls::new(&certificate, &key, &[b"h2", b"http/1.1"], tasks).expect("a certificate");
     let config = GatewayConfig {
@@ -234,7 +274,7 @@ async fn gateway(ca: &Ca, folder: &Path, store: &Path, tasks: &Tasks) -> Gateway
     };
     let store = Arc::new(FileStore::open(store, |_: &str| None).expect("a store"));
     let (agents, callers) = (bind().await, bind().await);
-    Gateway::start(config, agents, callers, store, tasks).expect("a gateway")
+    Gateway::start_with(config, agents, callers, cluster, store, tasks).expect("a gateway")
 }
 
 async fn bind() -> TcpListener {

@@ -98,6 +98,7 @@ impl Attached {
                 Event::StoreChanged => {}
                 Event::AgentDrains(cause) => {
                     session.drain();
+                    self.shared.directory.drains(session);
                     info!(agent = %session.agent, session = session.id, cause, "agent drains");
                 }
                 Event::Share(permille) if permille == self.share => {}

@@ -1,5 +1,6 @@
 //! The rows of the gateway's settings.
 
+use super::cluster;
 use crate::ops::settings::{Secrecy, Setting};
 
 /// Every setting of the gateway.
@@ -260,6 +261,15 @@ pub const TABLE: &[Setting] = &[
         "duration such as 20s",
         "Time for calls in flight once the gateway drains; the rest ends as `DRAINING`.",
     ),
+    cluster::NATS,
+    cluster::CREDENTIALS,
+    cluster::NATS_CA,
+    cluster::BUCKET,
+    cluster::LISTEN,
+    cluster::ADVERTISE,
+    cluster::CERT,
+    cluster::KEY,
+    cluster::CA,
     row("log.format", "log-format", &["LOG_FORMAT"], "human", "`human` or `json`", "Form of the log lines."),
     row(
         "log.filter",
@@ -271,7 +281,7 @@ pub const TABLE: &[Setting] = &[
     ),
 ];
 
-const fn row(
+pub(super) const fn row(
     key: &'static str,
     flag: &'static str,
     env: &'static [&'static str],

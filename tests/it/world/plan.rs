@@ -12,6 +12,8 @@ pub(crate) struct Plan {
     pub(super) sites: Vec<Site>,
     /// `TENANT/NAME` with the role.
     pub(super) callers: Vec<(String, &'static str)>,
+    /// The NATS that its gateway shares with others.
+    pub(super) cluster: Option<String>,
 }
 
 /// An agent.
@@ -76,13 +78,20 @@ impl Link {
 impl Plan {
     pub(super) fn new() -> Self {
         let callers = vec![("acme/caller".to_owned(), "write"), ("acme/operator".to_owned(), "operator")];
-        let plan = Self { simulator: SimConfig::default(), sites: Vec::new(), callers };
+        let simulator = SimConfig::default();
+        let plan = Self { simulator, sites: Vec::new(), callers, cluster: None };
         plan.agent("acme/site")
     }
 
     /// Changes the simulator's version.
     pub(crate) fn version(mut self, version: Version) -> Self {
         self.simulator = self.simulator.version(version);
+        self
+    }
+
+    /// Makes the gateway one of several, which share this NATS.
+    pub(crate) fn cluster(mut self, nats: &str) -> Self {
+        self.cluster = Some(nats.to_owned());
         self
     }
 
