@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_leaving_gateway_is_passed_over_only_where_the_instance_is_elsewhere() {
         let (here, there, only) = (fake::session("one", 0), fake::session("one", 0), fake::session("two", 0));
-        let mut sessions = vec![here.clone(), there.clone(), only.clone()];
+        let mut sessions = vec![here.clone(), there, only.clone()];
         without(&mut sessions, |session| session.id != here.id);
         let left: Vec<_> = sessions.iter().map(|session| &session.id).collect();
         assert_eq!(left, [&here.id, &only.id]);
