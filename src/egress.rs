@@ -13,6 +13,7 @@
 mod budget;
 mod certificate;
 mod client;
+mod clients;
 mod connector;
 mod crypto;
 mod dial;
@@ -176,6 +177,15 @@ impl Egress {
     /// Makes a connector to one origin. Nothing is sent before it is used.
     pub fn connector(&self, origin: Origin, alpn: Alpn) -> Connector {
         Connector { origin, alpn, egress: self.clone() }
+    }
+
+    /// TLS for a client library that opens its sockets itself; whom it trusts follows the files as everything here.
+    ///
+    /// # Errors
+    /// When the TLS library does not take the configuration.
+    pub fn foreign_tls(&self) -> Result<ClientConfig, TrustError> {
+        let config = crypto::client(Arc::clone(&self.shared.verifier), None, &[])?;
+        Ok(Arc::unwrap_or_clone(config))
     }
 
     /// Says which way a connection to `origin` goes, and why.

@@ -6,7 +6,9 @@
 mod accept;
 mod attach;
 mod callers;
+pub mod cluster;
 mod credentials;
+mod dice;
 mod directory;
 #[cfg(test)]
 mod fake;
@@ -22,13 +24,14 @@ mod web;
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -37,7 +40,8 @@ use tracing::{info, warn};
 
 use self::accept::{Bounds, Entrance};
 use self::attach::Attach;
-use self::callers::Local;
+pub use self::callers::Shares;
+use self::callers::{Limits, Local};
 use self::directory::{Directory, Memory};
 use self::phase::{Phase, Watch};
 use self::store::Store;
@@ -72,6 +76,10 @@ pub struct Config {
     pub limits: admit::Limits,
     /// Where calls, sessions and handshakes are counted.
     pub telemetry: Telemetry,
+    /// What one caller, tenant, agent or session may have of them.
+    pub shares: Shares,
+    /// How old a session may get before its agent is asked for another one; zero for any age.
+    pub max_age: Duration,
     /// How long balancers get to notice, before anything is refused.
     pub settle: Duration,
     /// How long calls in flight may take after that.
@@ -87,8 +95,13 @@ pub struct Gateway {
     settle: Duration,
     grace: Duration,
     callers: Tasks,
+    /// Connections of other gateways.
+    peers: Tasks,
     sessions: Tasks,
     agents: Tasks,
+    /// The talk with the other gateways.
+    talk: Tasks,
+    cluster: Option<Arc<cluster::Shared>>,
 }
 
 /// Why a gateway cannot start.
@@ -114,8 +127,23 @@ impl Gateway {
         store: Arc<dyn Store>,
         tasks: &Tasks,
     ) -> Result<Self, Error> {
+        Self::start_with(config, agents_listener, callers_listener, None, store, tasks)
+    }
+
+    /// As [`Gateway::start`], but as one of several, with a listener for the others, if there is a `cluster`.
+    ///
+    /// # Errors
+    /// When a listener has no address.
+    pub fn start_with(
+        config: Config,
+        agents_listener: TcpListener,
+        callers_listener: TcpListener,
+        cluster: Option<(cluster::Config, TcpListener)>,
+        store: Arc<dyn Store>,
+        tasks: &Tasks,
+    ) -> Result<Self, Error> {
         let (phase, watch) = phase::phase();
-        let gateway = Self {
+        let mut gateway = Self {
             agents_addr: agents_listener.local_addr()?,
             callers_addr: callers_listener.local_addr()?,
             phase,
@@ -125,9 +153,16 @@ impl Gateway {
             callers: tasks.group(),
             sessions: tasks.group(),
             agents: tasks.group(),
+            peers: tasks.group(),
+            talk: tasks.group(),
+            cluster: None,
         };
-        let directory: Arc<dyn Directory> = Arc::new(Memory::default());
-        gateway.serve_callers(&config, callers_listener, &store, &directory)?;
+        gateway.cluster = cluster.map(|(cluster, listener)| gateway.join(&config, cluster, listener));
+        let directory: Arc<dyn Directory> = match &gateway.cluster {
+            Some(shared) => Arc::<cluster::Shared>::clone(shared),
+            None => Arc::new(Memory::default()),
+        };
+        gateway.serve_callers(&config, callers_listener, &store, &directory, watch.clone())?;
         gateway.serve_agents(config, agents_listener, store, directory, watch);
         let (agents, callers) = (gateway.agents_addr, gateway.callers_addr);
         info!(%agents, %callers, "gateway serves");
@@ -145,17 +180,20 @@ impl Gateway {
     }
 
     /// Leaves in order: not ready → settling time → agents are told and none is taken in → calls finish → sessions end.
-    /// What is left after the grace is cut.
+    /// What is left after the grace ends as DRAINING.
     pub async fn drain(self) -> Drained {
         self.phase.send_replace(Phase::Settling);
         self.health.set_service_status("", ServingStatus::NotServing).await;
         sleep(self.settle).await;
         self.phase.send_replace(Phase::Draining);
+        if let Some(cluster) = &self.cluster {
+            cluster.leave_cluster();
+        }
         info!(grace = ?self.grace, "gateway drains");
         let deadline = Instant::now() + self.grace;
-        let mut outcome = Drained::Clean;
+        let mut outcome = self.drain_callers(deadline).await;
         // In this order: a session must outlive the calls that it carries, a connection its sessions.
-        for tasks in [&self.callers, &self.sessions, &self.agents] {
+        for tasks in [&self.peers, &self.sessions, &self.agents, &self.talk] {
             let left = deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS);
             outcome = worse(outcome, tasks.finish(left).await);
         }
@@ -168,18 +206,42 @@ impl Gateway {
         outcome
     }
 
+    /// Lets calls finish until the deadline; then each ends with a status, for which there is a moment more.
+    async fn drain_callers(&self, deadline: Instant) -> Drained {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut finished = pin!(self.callers.finish(left + LAST_WORDS));
+        tokio::select! {
+            outcome = finished.as_mut() => return outcome,
+            () = sleep_until(deadline) => {}
+        }
+        warn!("the grace is over: calls in flight end");
+        self.phase.send_replace(Phase::Over);
+        finished.await
+    }
+
+    fn join(&self, config: &Config, cluster: cluster::Config, listener: TcpListener) -> Arc<cluster::Shared> {
+        let bounds = cluster::Bounds {
+            handshakes: config.handshakes,
+            tunnel: config.tunnel.clone(),
+            deadlines: config.deadlines,
+            limits: config.limits,
+        };
+        cluster::start(&config.name, cluster, listener, bounds, (&self.peers, &self.talk))
+    }
+
     fn serve_callers(
         &self,
         config: &Config,
         listener: TcpListener,
         store: &Arc<dyn Store>,
         directory: &Arc<dyn Directory>,
+        watch: Watch,
     ) -> Result<(), Error> {
         let local = Local::new(store, directory, self.health.clone())?;
-        let bounds = (config.deadlines, config.limits);
         let Telemetry { metrics, tracer } = config.telemetry.clone();
         let observer = Observer::new(&metrics, tracer);
-        let stack = callers::stack(store, directory, local, bounds, &observer, &self.callers);
+        let limits = Limits { deadlines: config.deadlines, all: config.limits, shares: config.shares };
+        let stack = callers::stack(store, directory, local, limits, &observer, (watch, &self.callers));
         let entrance = Entrance {
             name: "callers",
             metrics,
@@ -210,6 +272,7 @@ impl Gateway {
             gateway: config.name,
             tunnel: config.tunnel,
             sessions: config.sessions,
+            max_age: config.max_age,
             greetings: config.handshakes,
             grace: config.grace,
             metrics: config.telemetry.metrics.clone(),

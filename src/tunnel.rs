@@ -24,14 +24,17 @@ mod options;
 pub mod probe;
 mod pulse;
 mod serve;
+mod unprocessed;
 pub mod wire;
 
 pub use alive::SILENT;
 pub use answer::Problem;
+pub use body::Holding;
 pub use channel::{Channel, channel};
 pub use options::Options;
 pub use pulse::Pulse;
 pub use serve::{Calls, Ended, serve};
+pub use unprocessed::{is_unprocessed, unprocessed};
 
 /// The body of every request and response that passes here.
 pub type Body = tonic::body::Body;

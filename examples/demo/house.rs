@@ -141,6 +141,8 @@ async fn gateway(folder: &Path) -> Made<CloudSide> {
         deadlines: deadline::Defaults::default(),
         limits: Limits::default(),
         telemetry: gitproxy::egress::push::Telemetry::default(),
+        shares: gateway::Shares::default(),
+        max_age: Duration::ZERO,
         settle: Duration::ZERO,
         grace: GRACE,
     };

@@ -125,7 +125,15 @@ async fn serve(run: Run, tasks: &Tasks) -> Result<(), Failure> {
             .with_context(|| format!("callers.listen {}", run.callers))?;
         let telemetry = push(&run, tasks)?;
         let config = gateway::Config { telemetry, ..run.gateway };
-        let gateway = Gateway::start(config, agents, callers, Arc::clone(&store) as _, tasks)?;
+        let cluster = match run.cluster {
+            Some((cluster, address)) => {
+                let peers = TcpListener::bind(address).await;
+                Some((cluster, peers.with_context(|| format!("peers.listen {address}"))?))
+            }
+            None => None,
+        };
+        let store = Arc::clone(&store) as _;
+        let gateway = Gateway::start_with(config, agents, callers, cluster, store, tasks)?;
         anyhow::Ok((gateway, signals))
     };
     let (gateway, (mut terminate, mut interrupt)) = gateway.await.map_err(Failure::Failed)?;

@@ -26,7 +26,7 @@ struct Edit {
     source_branch: Option<BranchName>,
 }
 
-/// `PUT /rest/api/latest/projects/{p}/repos/{r}/browse/{path}`, multipart; `boundary` must not occur in the content.
+/// `PUT /rest/api/latest/projects/{p}/repos/{r}/browse/{path}`, multipart; `boundary` must not occur in what is sent.
 fn request(edit: &Edit, boundary: &str) -> Request<Bytes> {
     let mut form = Form { boundary, body: BytesMut::with_capacity(edit.content.len() + 1024) };
     form.field("branch", edit.branch.short());
@@ -120,7 +120,7 @@ impl Client {
         let edit = Edit::parse(self, asked)?;
         let since = self.since(Instant::now());
         let attempt = || async {
-            match self.send(request(&edit, &boundary())).await {
+            match self.send(request(&edit, &boundary(&edit))).await {
                 Ok(done) => Ok(pb::EditFileResponse { commit: Some(reply(&done)?), unchanged: false }),
                 Err(error) if is_unchanged(&error) => {
                     Ok(pb::EditFileResponse { commit: None, unchanged: true })
@@ -154,10 +154,27 @@ fn not_edited(error: Error) -> Error {
     if of_state { error } else { error.means(Reason::StateRefused, Reason::EditRefused) }
 }
 
-/// 128 random bits; without entropy, a constant: then a content that holds it by accident is refused by Bitbucket.
-fn boundary() -> String {
+/// What does not occur in the content or the message: there it would end the part, and the file that Bitbucket takes for
+/// whole would be short.
+fn boundary(edit: &Edit) -> String {
+    // Without entropy these are constants, which a file may hold.
     let (high, low) = (getrandom::u64().unwrap_or_default(), getrandom::u64().unwrap_or_default());
-    format!("gitproxy{high:016x}{low:016x}")
+    absent(&format!("gitproxy{high:016x}{low:016x}"), [&edit.content, edit.message.as_bytes()])
+}
+
+/// `stem` with the first number behind it that makes it occur in none of the texts.
+fn absent(stem: &str, texts: [&[u8]; 2]) -> String {
+    let mut boundary = stem.to_owned();
+    let mut number = 0_u64;
+    while texts.iter().any(|text| holds(text, boundary.as_bytes())) {
+        number += 1;
+        boundary = format!("{stem}n{number:x}");
+    }
+    boundary
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }
 
 /// Bitbucket's default limit, `content.upload.max.size`.

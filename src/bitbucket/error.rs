@@ -294,10 +294,8 @@ impl Error {
 
     /// Whether nobody knows what happened to a write, or to one of its requests.
     pub(super) fn is_doubt(&self) -> bool {
-        match self {
-            Self::InPart { source, .. } => source.is_doubt(),
-            other => matches!(other, Self::Uncertain { .. }),
-        }
+        let Self::InPart { source, .. } = self else { return matches!(self, Self::Uncertain { .. }) };
+        source.is_doubt()
     }
 
     /// Says that a write may have happened.
@@ -311,6 +309,12 @@ impl Error {
             Effect::Write => Self::uncertain(Doubt::Cut, source),
             Effect::Read | Effect::Admin => Self::Cut { base: base.clone(), source: source.into() },
         }
+    }
+
+    /// What a write comes to that was repeated after `doubt`, and failed with this: unless Bitbucket refuses it, the first
+    /// is as doubtful as before.
+    pub(super) fn after(self, doubt: Self) -> Self {
+        if matches!(self, Self::Refused(_)) { self } else { doubt }
     }
 
     /// Says that what was just read shows that the command cannot be done, so that nothing was sent to do it. `says` is for

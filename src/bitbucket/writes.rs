@@ -15,7 +15,8 @@
 //! | PostComment | an equal comment since the call began | never: it is not repeated, and stays in doubt |
 //!
 //! With a key, the same looking also answers for attempts that went through another process, whose journal is not ours:
-//! the first three when Bitbucket refuses, PostComment before it posts.
+//! the first three when Bitbucket refuses, PostComment before it posts. UpdateComment of an expected version reads the comment
+//! when Bitbucket refuses.
 //!
 //! **Clocks.** "Since the call began" is measured with Bitbucket's clock alone ([`bearings`]): its `Date` of an answer, and
 //! the time that has passed here since. That has a resolution of a second and errs towards the past. "Since the key was

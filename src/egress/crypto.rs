@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::ResolvesServerCert;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::{ClientConfig, ServerConfig};
 
 use super::identity::ClientIdentity;
@@ -52,6 +53,21 @@ pub(super) fn server(
     let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS)?;
     let mut config = builder.with_no_client_auth().with_cert_resolver(certificate);
     config.alpn_protocols = protocols(alpn);
+    Ok(Arc::new(config))
+}
+
+/// The server's side for peers, each of which must show a certificate that `clients` takes. Nothing is resumed, so that
+/// every connection shows one.
+pub(super) fn mutual(
+    certificate: Arc<dyn ResolvesServerCert>,
+    clients: Arc<dyn ClientCertVerifier>,
+    alpn: &[&[u8]],
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS)?;
+    let mut config = builder.with_client_cert_verifier(clients).with_cert_resolver(certificate);
+    config.alpn_protocols = protocols(alpn);
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }
 

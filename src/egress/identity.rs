@@ -7,8 +7,8 @@ use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
 
-use super::Certificate;
 use super::pair::{self, Error, Pair};
+use super::{Certificate, serve};
 use crate::ops::Tasks;
 
 /// Where a client certificate is.
@@ -51,6 +51,11 @@ impl ClientIdentity {
     /// The certificate as it is now, to warn before it expires; `None` when it cannot be parsed.
     pub fn certificate(&self) -> Option<Certificate> {
         self.pair.current().cert.first().and_then(Certificate::read)
+    }
+
+    /// The SHA-256 of the certificate as it is now, in hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        self.pair.current().cert.first().map(|der| serve::fingerprint(der)).unwrap_or_default()
     }
 
     pub(super) fn resolver(&self) -> Arc<dyn ResolvesClientCert> {

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use self::probes::Probes;
 use self::session::Attached;
 use super::credentials::{Credentials, KnownAgent};
+use super::dice::Dice;
 use super::directory::{self, Directory};
 use super::metrics::Attachments;
 use super::phase::{Phase, Watch};
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     pub(super) credentials: Credentials,
     pub(super) phase: Watch,
     pub(super) greetings: Arc<Semaphore>,
+    pub(super) dice: Dice,
     probes: Probes,
     pub(super) attached: Attachments,
     pub(super) tasks: Tasks,
@@ -55,6 +57,8 @@ pub(super) struct Settings {
     pub(super) tunnel: tunnel::Options,
     /// Sessions of one agent.
     pub(super) sessions: usize,
+    /// How old a session may get; zero for any age.
+    pub(super) max_age: Duration,
     /// Agents that are between their call and their Hello.
     pub(super) greetings: usize,
     /// How long calls may take to finish once the gateway drains.
@@ -75,9 +79,20 @@ impl Attach {
         let credentials = Credentials::new(Arc::clone(&store));
         let greetings = Arc::new(Semaphore::new(settings.greetings));
         let tasks = tasks.clone();
-        let (probes, attached) = (Probes::default(), Attachments::new(&settings.metrics));
-        let shared =
-            Shared { settings, store, directory, credentials, phase, greetings, probes, attached, tasks };
+        let (dice, probes) = (Dice::default(), Probes::default());
+        let attached = Attachments::new(&settings.metrics);
+        let shared = Shared {
+            settings,
+            store,
+            directory,
+            credentials,
+            phase,
+            greetings,
+            dice,
+            probes,
+            attached,
+            tasks,
+        };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -159,7 +174,7 @@ impl Shared {
     fn refuse_while_draining(&self) -> Result<(), Fault> {
         match self.phase.now() {
             Phase::Ready | Phase::Settling => Ok(()),
-            Phase::Draining => {
+            Phase::Draining | Phase::Over => {
                 let message = "this gateway is shutting down; attach again";
                 Err(Fault::new(Code::Unavailable, Reason::Draining, message).retry_after(RETRY))
             }
@@ -187,7 +202,7 @@ impl Shared {
         Welcome {
             protocol: *attach::PROTOCOL.end(),
             gateway: self.settings.gateway.clone(),
-            replicas: 1,
+            replicas: self.directory.replicas(),
             session: session.to_owned(),
             limits: Some(Limits { max_streams: options.max_streams, window: options.window }),
             budget_share_permille: directory::share_with(

@@ -1,6 +1,8 @@
 //! Which instances of which agents are attached, and which of them a call goes to.
 
-use std::collections::{HashMap, HashSet};
+mod choice;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +12,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
+pub(super) use self::choice::{Wanted, choose};
 use super::name::AgentId;
 
 /// Where sessions are kept: in memory for one gateway, shared for several.
@@ -22,11 +25,23 @@ pub(super) trait Directory: Send + Sync + 'static {
 
     /// The sessions of an agent, the oldest first.
     fn sessions(&self, agent: &AgentId) -> Vec<Arc<Session>>;
+
+    /// Counts what comes and goes: whoever found no session looks again when the number moves.
+    fn changes(&self) -> watch::Receiver<u64>;
+
+    /// Hears that a session of this gateway has begun to drain.
+    fn drains(&self, _session: &Session) {}
+
+    /// How many gateways take agents in, this one included.
+    fn replicas(&self) -> u32 {
+        1
+    }
 }
 
-/// One attached instance.
-pub(super) struct Session {
-    /// Random, for logs at both ends.
+/// Who is attached, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The session's, random, for logs at both ends.
     pub(super) id: String,
     /// Whose instance it is.
     pub(super) agent: AgentId,
@@ -34,6 +49,30 @@ pub(super) struct Session {
     pub(super) instance: String,
     /// The process's build.
     pub(super) build: String,
+    /// What the operator says of the instance, such as `zone` = `b`.
+    pub(super) labels: BTreeMap<String, String>,
+    /// Which gateway holds the stream.
+    pub(super) place: Place,
+}
+
+/// Which gateway holds a session's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// This one.
+    Here,
+    /// Another one, a hop away.
+    Peer,
+}
+
+/// One attached instance.
+pub(super) struct Session {
+    /// As in [`Identity`], and so is what follows.
+    pub(super) id: String,
+    pub(super) agent: AgentId,
+    pub(super) instance: String,
+    pub(super) build: String,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) place: Place,
     /// When it attached.
     pub(super) since: Instant,
     /// Takes its calls.
@@ -50,6 +89,11 @@ pub(super) trait Upstream: Send + Sync + 'static {
 
     /// Calls whose answer is not over.
     fn in_flight(&self) -> usize;
+
+    /// Whether it has been silent for so long that others are better; it may still answer.
+    fn is_sick(&self) -> bool {
+        false
+    }
 }
 
 /// The agent has as many sessions as it may.
@@ -60,19 +104,15 @@ pub(super) struct Full;
 #[derive(Default)]
 pub(super) struct Memory {
     agents: Mutex<HashMap<AgentId, Vec<Arc<Session>>>>,
+    changes: watch::Sender<u64>,
 }
 
 impl Session {
-    pub(super) fn new(
-        id: String,
-        agent: AgentId,
-        instance: String,
-        build: String,
-        upstream: Box<dyn Upstream>,
-    ) -> Self {
+    pub(super) fn new(identity: Identity, upstream: Box<dyn Upstream>) -> Self {
         let (since, draining) = (Instant::now(), AtomicBool::new(false));
         let share = watch::Sender::new(WHOLE);
-        Self { id, agent, instance, build, since, upstream, draining, share }
+        let Identity { id, agent, instance, build, labels, place } = identity;
+        Self { id, agent, instance, build, labels, place, since, upstream, draining, share }
     }
 
     /// The instance's share of the agent's rate budgets, in thousandths, and every change of it.
@@ -96,6 +136,10 @@ impl Memory {
         // Nothing below the lock can leave the map half changed.
         self.agents.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
 }
 
 impl Directory for Memory {
@@ -107,6 +151,8 @@ impl Directory for Memory {
         }
         sessions.push(session);
         share_out(sessions);
+        drop(agents);
+        self.changed();
         Ok(())
     }
 
@@ -119,10 +165,16 @@ impl Directory for Memory {
                 agents.remove(&session.agent);
             }
         }
+        drop(agents);
+        self.changed();
     }
 
     fn sessions(&self, agent: &AgentId) -> Vec<Arc<Session>> {
         self.agents().get(agent).cloned().unwrap_or_default()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 }
 
@@ -140,21 +192,6 @@ fn share_out(sessions: &[Arc<Session>]) {
     }
 }
 
-/// The session with the fewest calls in flight that takes new ones.
-///
-/// An instance that dials a second time has doubts about its first session, so only its newest one counts. Among equals
-/// `turn` decides, so that quiet instances share the calls.
-pub(super) fn choose(sessions: &[Arc<Session>], turn: usize) -> Option<&Arc<Session>> {
-    let open: Vec<_> = sessions.iter().filter(|session| !session.is_draining()).collect();
-    let newest = |at: usize| !open[at + 1..].iter().any(|later| later.instance == open[at].instance);
-    let mut open: Vec<_> = (0..open.len()).filter(|&at| newest(at)).map(|at| open[at]).collect();
-    if !open.is_empty() {
-        let places = open.len();
-        open.rotate_left(turn % places);
-    }
-    open.into_iter().min_by_key(|session| session.upstream.in_flight())
-}
-
 /// All of a budget, in thousandths.
 const WHOLE: u32 = 1000;
 
@@ -162,38 +199,6 @@ const WHOLE: u32 = 1000;
 mod tests {
     use super::*;
     use crate::gateway::fake;
-
-    #[test]
-    fn the_least_loaded_instance_is_chosen() {
-        let sessions = [fake::session("one", 3), fake::session("two", 1), fake::session("three", 2)];
-        for turn in 0..5 {
-            assert_eq!(choose(&sessions, turn).expect("one").instance, "two");
-        }
-    }
-
-    #[test]
-    fn equals_take_turns() {
-        let sessions = [fake::session("one", 0), fake::session("two", 0)];
-        assert_eq!(choose(&sessions, 0).expect("one").instance, "one");
-        assert_eq!(choose(&sessions, 1).expect("one").instance, "two");
-    }
-
-    #[test]
-    fn a_draining_session_gets_nothing_new() {
-        let sessions = [fake::session("one", 0), fake::session("two", 9)];
-        sessions[0].drain();
-        assert_eq!(choose(&sessions, 0).expect("one").instance, "two");
-        sessions[1].drain();
-        assert!(choose(&sessions, 0).is_none());
-    }
-
-    #[test]
-    fn the_second_session_of_an_instance_takes_over_from_the_first() {
-        let sessions = [fake::session("one", 0), fake::session("one", 5)];
-        assert_eq!(choose(&sessions, 0).expect("one").id, sessions[1].id);
-        sessions[1].drain();
-        assert_eq!(choose(&sessions, 0).expect("one").id, sessions[0].id);
-    }
 
     #[test]
     fn an_agent_has_at_most_so_many_sessions() {
@@ -226,5 +231,16 @@ mod tests {
         directory.leave(&second);
         assert_eq!(share(&first), 1000);
         assert_eq!(share_with(&[first, again], Some("three")), 500);
+    }
+
+    #[test]
+    fn who_waits_hears_of_each_coming_and_going() {
+        let (directory, session) = (Memory::default(), fake::session("one", 0));
+        let mut changes = directory.changes();
+        directory.enter(session.clone(), 1).expect("room");
+        assert!(changes.has_changed().expect("there"));
+        changes.mark_unchanged();
+        directory.leave(&session);
+        assert!(changes.has_changed().expect("there"));
     }
 }

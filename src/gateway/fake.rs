@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::directory::{Session, Upstream};
+use super::directory::{Identity, Place, Session, Upstream};
 use super::name::{AgentId, Name};
 use super::role::Role;
 use super::store::{self, AgentKey, Auth, Caller, CallerToken, Held};
@@ -42,6 +42,7 @@ pub(super) struct Seen {
 #[derive(Clone, Default)]
 pub(super) struct Echo {
     pub(super) load: usize,
+    pub(super) sick: bool,
     pub(super) seen: Arc<Mutex<Vec<Seen>>>,
     /// The message that it answers with, as it travels.
     message: Option<Bytes>,
@@ -144,6 +145,10 @@ impl Upstream for Echo {
     fn in_flight(&self) -> usize {
         self.load
     }
+
+    fn is_sick(&self) -> bool {
+        self.sick
+    }
 }
 
 /// An upstream that answers every call with a diagnosis of one leg.
@@ -164,13 +169,52 @@ fn answer(message: Bytes) -> http::Response<Body> {
 
 /// A session of the instance with this many calls in flight.
 pub(super) fn session(instance: &str, load: usize) -> Arc<Session> {
-    attached(&agent_id("acme", "a"), instance, Echo { load, ..Echo::default() })
+    upstream(instance, Echo { load, ..Echo::default() })
+}
+
+/// A session of the instance whose calls this takes.
+fn upstream(instance: &str, upstream: Echo) -> Arc<Session> {
+    attached(&agent_id("acme", "a"), instance, upstream)
+}
+
+/// A session that has been silent for too long.
+pub(super) fn sick(instance: &str) -> Arc<Session> {
+    upstream(instance, Echo { sick: true, ..Echo::default() })
+}
+
+/// A session that another gateway holds.
+pub(super) fn at_peer(instance: &str, load: usize) -> Arc<Session> {
+    let identity = Identity { place: Place::Peer, ..identity(&agent_id("acme", "a"), instance) };
+    Arc::new(Session::new(identity, Box::new(Echo { load, ..Echo::default() })))
+}
+
+/// A session of an instance with these labels.
+pub(super) fn labelled(instance: &str, labels: &[(&str, &str)]) -> Arc<Session> {
+    let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let identity = Identity { labels, ..identity(&agent_id("acme", "a"), instance) };
+    Arc::new(Session::new(identity, Box::new(Echo::default())))
+}
+
+/// A session of the agent at another gateway.
+pub(super) fn attached_at_peer(agent: &AgentId, upstream: Echo) -> Arc<Session> {
+    let identity = Identity { place: Place::Peer, ..identity(agent, "peer") };
+    Arc::new(Session::new(identity, Box::new(upstream)))
 }
 
 /// A session of an agent's instance.
-pub(super) fn attached(agent: &AgentId, instance: &str, upstream: Echo) -> Arc<Session> {
-    let id = uuid::Uuid::new_v4().to_string();
-    Arc::new(Session::new(id, agent.clone(), instance.to_owned(), "0".to_owned(), Box::new(upstream)))
+pub(super) fn attached(agent: &AgentId, instance: &str, upstream: impl Upstream) -> Arc<Session> {
+    Arc::new(Session::new(identity(agent, instance), Box::new(upstream)))
+}
+
+fn identity(agent: &AgentId, instance: &str) -> Identity {
+    Identity {
+        id: uuid::Uuid::new_v4().to_string(),
+        agent: agent.clone(),
+        instance: instance.to_owned(),
+        build: "0".to_owned(),
+        labels: BTreeMap::new(),
+        place: Place::Here,
+    }
 }
 
 pub(super) fn caller(tenant: &str, name: &str) -> Caller {

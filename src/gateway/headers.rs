@@ -20,20 +20,53 @@ pub(super) struct Destination {
     pub(super) agent: Option<Name>,
     /// `gitproxy-connection`.
     pub(super) connection: Option<Name>,
+    /// `gitproxy-label`, each of which the instance must have.
+    pub(super) labels: Vec<Label>,
+    /// `gitproxy-wait`.
+    pub(super) patience: Patience,
+}
+
+/// What an operator says of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Label {
+    /// Such as `zone`.
+    pub(super) key: String,
+    /// Such as `b`.
+    pub(super) value: String,
+}
+
+/// What a call does when no instance takes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It fails at once.
+    #[default]
+    None,
+    /// It waits for one, until its deadline.
+    Waits,
 }
 
 impl Destination {
-    /// Reads the two reserved headers that a caller may send.
+    /// Reads the reserved headers that a caller may send.
     ///
     /// # Errors
-    /// HEADER_RESERVED for every other `gitproxy-*` header, for one sent twice, and for a value that is no name.
+    /// HEADER_RESERVED for every other `gitproxy-*` header, for one but a label sent twice, and for a malformed value.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Fault> {
-        let stranger =
-            headers.keys().find(|name| reserved(name) && !matches!(name.as_str(), AGENT | CONNECTION));
+        let stranger = headers.keys().find(|name| reserved(name) && !FROM_CALLERS.contains(&name.as_str()));
         if let Some(name) = stranger {
             return Err(refused(name.as_str(), "may be set by gitproxy only; remove it"));
         }
-        Ok(Self { agent: name(headers, AGENT)?, connection: name(headers, CONNECTION)? })
+        Ok(Self {
+            agent: name(headers, AGENT)?,
+            connection: name(headers, CONNECTION)?,
+            labels: labels(headers)?,
+            patience: patience(headers)?,
+        })
+    }
+}
+
+impl std::fmt::Display for Label {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
     }
 }
 
@@ -107,15 +140,50 @@ fn reserved(name: &HeaderName) -> bool {
 }
 
 fn name(headers: &HeaderMap, header: &'static str) -> Result<Option<Name>, Fault> {
-    let mut values = headers.get_all(header).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(refused(header, "was sent more than once"));
-    }
-    match Name::parse(value.to_str().unwrap_or_default()) {
+    let Some(value) = once(headers, header)? else { return Ok(None) };
+    match Name::parse(value) {
         Ok(name) => Ok(Some(name)),
         Err(malformed) => Err(refused(header, &malformed.to_string())),
     }
+}
+
+fn labels(headers: &HeaderMap) -> Result<Vec<Label>, Fault> {
+    let values = headers.get_all(LABEL);
+    if values.iter().count() > LABELS {
+        return Err(refused(LABEL, &format!("was sent more than {LABELS} times")));
+    }
+    values.iter().map(|value| label(value.to_str().unwrap_or_default())).collect()
+}
+
+fn label(text: &str) -> Result<Label, Fault> {
+    let sized = |part: &str| (1..=LABEL_PART).contains(&part.len());
+    match text.split_once('=') {
+        Some((key, value)) if sized(key) && sized(value) => {
+            Ok(Label { key: key.to_owned(), value: value.to_owned() })
+        }
+        Some(_) | None => {
+            let problem = format!("must be `key=value`, either of 1 to {LABEL_PART} plain characters");
+            Err(refused(LABEL, &problem))
+        }
+    }
+}
+
+fn patience(headers: &HeaderMap) -> Result<Patience, Fault> {
+    match once(headers, WAIT)? {
+        None | Some("false") => Ok(Patience::None),
+        Some("true") => Ok(Patience::Waits),
+        Some(_) => Err(refused(WAIT, "must be `true` or `false`")),
+    }
+}
+
+/// The value of a header that may be sent once; an empty text where it is no plain text.
+fn once<'a>(headers: &'a HeaderMap, header: &'static str) -> Result<Option<&'a str>, Fault> {
+    let mut values = headers.get_all(header).iter();
+    let value = values.next();
+    if values.next().is_some() {
+        return Err(refused(header, "was sent more than once"));
+    }
+    Ok(value.map(|value| value.to_str().unwrap_or_default()))
 }
 
 fn refused(header: &str, problem: &str) -> Fault {
@@ -131,9 +199,17 @@ fn plain(name: &Name) -> HeaderValue {
 const RESERVED: &str = "gitproxy-";
 pub(super) const AGENT: &str = "gitproxy-agent";
 pub(super) const CONNECTION: &str = "gitproxy-connection";
-const TENANT: &str = "gitproxy-tenant";
+pub(super) const LABEL: &str = "gitproxy-label";
+pub(super) const WAIT: &str = "gitproxy-wait";
+/// What a caller may send.
+const FROM_CALLERS: [&str; 4] = [AGENT, CONNECTION, LABEL, WAIT];
+/// As many as an instance may have.
+const LABELS: usize = 16;
+/// Characters of a key, and of a value.
+const LABEL_PART: usize = 63;
+pub(super) const TENANT: &str = "gitproxy-tenant";
 const CALLER: &str = "gitproxy-caller";
-const HELD: &str = "gitproxy-connection-bin";
+pub(super) const HELD: &str = "gitproxy-connection-bin";
 
 #[cfg(test)]
 mod tests;

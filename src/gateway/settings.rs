@@ -1,206 +1,21 @@
 //! The settings of `gitproxy-gateway`: the table, and what is made of it.
 
+mod cluster;
+mod table;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Config;
+pub use self::table::TABLE;
+use super::{Config, Shares};
 use crate::egress::push::{Push, Telemetry};
 use crate::egress::serve::{self, ServerTls};
 use crate::ops::Tasks;
 use crate::ops::secret::is_misplaced;
-use crate::ops::settings::{Count, Layers, Period, Problems, Secrecy, Setting, Size};
+use crate::ops::settings::{Count, Layers, Period, Problems, Size};
 use crate::ops::telemetry;
 use crate::tunnel::{self, admit, deadline};
-
-/// Every setting of the gateway.
-pub const TABLE: &[Setting] = &[
-    row(
-        "store",
-        "store",
-        &["STORE_FILE"],
-        "",
-        "path",
-        "File with tenants, agents, callers and held connections; read again when it changes.",
-    ),
-    row(
-        "name",
-        "name",
-        &["GATEWAY_NAME"],
-        "gateway",
-        "text",
-        "Name of this gateway in the logs of both ends.",
-    ),
-    row(
-        "agents.listen",
-        "agents-listen",
-        &["AGENTS_LISTEN"],
-        "0.0.0.0:8443",
-        "address and port",
-        "Where agents attach; also answers `GET /health`.",
-    ),
-    row(
-        "agents.tls_cert",
-        "agents-tls-cert",
-        &["AGENTS_TLS_CERT"],
-        "",
-        "path",
-        "PEM file with the certificate chain of the agents' listener; read again when it changes.",
-    ),
-    row(
-        "agents.tls_key",
-        "agents-tls-key",
-        &["AGENTS_TLS_KEY"],
-        "",
-        "path",
-        "PEM file with the private key of the agents' listener.",
-    ),
-    row(
-        "agents.sessions",
-        "agents-sessions",
-        &["AGENTS_SESSIONS"],
-        "16",
-        "number from 1",
-        "Sessions of one agent.",
-    ),
-    row(
-        "callers.listen",
-        "callers-listen",
-        &["CALLERS_LISTEN"],
-        "0.0.0.0:9443",
-        "address and port",
-        "Where cloud services call.",
-    ),
-    row(
-        "callers.tls_cert",
-        "callers-tls-cert",
-        &["CALLERS_TLS_CERT"],
-        "",
-        "path",
-        "PEM file with the certificate chain of the callers' listener; read again when it changes.",
-    ),
-    row(
-        "callers.tls_key",
-        "callers-tls-key",
-        &["CALLERS_TLS_KEY"],
-        "",
-        "path",
-        "PEM file with the private key of the callers' listener.",
-    ),
-    row(
-        "limits.handshakes",
-        "handshakes",
-        &["HANDSHAKES"],
-        "256",
-        "number from 1",
-        "Handshakes in progress on each listener; what comes beyond is refused.",
-    ),
-    row(
-        "limits.unary",
-        "limit-unary",
-        &["LIMIT_UNARY"],
-        "1024",
-        "number from 1",
-        "Small calls in flight, of all callers.",
-    ),
-    row(
-        "limits.bulk",
-        "limit-bulk",
-        &["LIMIT_BULK"],
-        "256",
-        "number from 1",
-        "Transfers in flight, of all callers.",
-    ),
-    row(
-        "limits.watch",
-        "limit-watch",
-        &["LIMIT_WATCH"],
-        "1024",
-        "number from 1",
-        "Event streams in flight, of all callers.",
-    ),
-    row(
-        "deadline.unary",
-        "deadline-unary",
-        &["DEADLINE_UNARY"],
-        "60s",
-        "duration such as 60s",
-        "Time for a small call that has no deadline of its own.",
-    ),
-    row(
-        "deadline.bulk_idle",
-        "deadline-bulk-idle",
-        &["DEADLINE_BULK_IDLE"],
-        "60s",
-        "duration such as 60s",
-        "Longest time without progress of a transfer that has no deadline of its own.",
-    ),
-    row(
-        "link.window",
-        "link-window",
-        &["LINK_WINDOW"],
-        "1MiB",
-        "size from 64KiB to 64MiB",
-        "Stream window, inside and outside the tunnel: one stream carries at most this per round trip.",
-    ),
-    row(
-        "link.max_streams",
-        "link-max-streams",
-        &["LINK_MAX_STREAMS"],
-        "1024",
-        "number from 1",
-        "Calls in flight on one session.",
-    ),
-    row(
-        "drain.settle",
-        "drain-settle",
-        &["DRAIN_SETTLE"],
-        "5s",
-        "duration such as 5s",
-        "Time between not ready and refusing, for balancers to notice.",
-    ),
-    row(
-        "drain.grace",
-        "drain-grace",
-        &["DRAIN_GRACE"],
-        "20s",
-        "duration such as 20s",
-        "Time for calls in flight once the gateway drains; the rest is cut.",
-    ),
-    row(
-        "metrics.endpoint",
-        "metrics-endpoint",
-        &["OTEL_EXPORTER_OTLP_ENDPOINT"],
-        "",
-        "URL such as http://collector:4318",
-        "The OpenTelemetry collector to push metrics to, by OTLP over HTTP. Off unless set.",
-    ),
-    row(
-        "metrics.every",
-        "metrics-every",
-        &["GITPROXY_METRICS_EVERY"],
-        "60s",
-        "duration such as 60s, from 1s",
-        "The time from one push of metrics to the next.",
-    ),
-    row(
-        "traces.endpoint",
-        "traces-endpoint",
-        &["GITPROXY_TRACES_ENDPOINT"],
-        "",
-        "URL such as http://collector:4318",
-        "The OpenTelemetry collector to push traces to, of those calls whose callers sample them. Off unless set.",
-    ),
-    row("log.format", "log-format", &["LOG_FORMAT"], "human", "`human` or `json`", "Form of the log lines."),
-    row(
-        "log.filter",
-        "log-filter",
-        &["RUST_LOG"],
-        "info",
-        "filter such as `info,gitproxy::gateway=debug`",
-        "What is logged, in RUST_LOG's syntax.",
-    ),
-];
 
 /// What `gitproxy-gateway run` needs.
 #[derive(Debug)]
@@ -215,6 +30,8 @@ pub struct Run {
     pub callers: SocketAddr,
     /// Where metrics and traces go.
     pub push: Push,
+    /// What makes it one of several gateways, and where to listen for the others.
+    pub cluster: Option<(super::cluster::Config, SocketAddr)>,
 }
 
 /// How to log; read on its own, so that even bad settings are reported in the form that was asked for.
@@ -247,7 +64,15 @@ impl Run {
         let callers = layers.required("callers.listen", problems);
         let push = Push::read(layers, problems);
         let gateway = config(layers, tasks, problems);
-        Some(Self { gateway: gateway?, store: store?, agents: agents?, callers: callers?, push: push? })
+        let cluster = cluster::read(layers, tasks, problems);
+        Some(Self {
+            gateway: gateway?,
+            store: store?,
+            agents: agents?,
+            callers: callers?,
+            push: push?,
+            cluster: cluster?,
+        })
     }
 }
 
@@ -257,12 +82,12 @@ fn config(layers: &Layers, tasks: &Tasks, problems: &mut Problems) -> Option<Con
     let name = layers.value("name", problems);
     let handshakes = count(layers, "limits.handshakes", problems);
     let sessions = count(layers, "agents.sessions", problems);
-    let unary = count(layers, "limits.unary", problems);
-    let bulk = count(layers, "limits.bulk", problems);
-    let watch = count(layers, "limits.watch", problems);
+    let limits = limits(layers, "", problems);
+    let shares = shares(layers, problems);
     let unary_time = period(layers, "deadline.unary", problems);
     let bulk_idle = period(layers, "deadline.bulk_idle", problems);
     let tunnel = tunnel(layers, problems);
+    let max_age = period(layers, "link.max_age", problems);
     let settle = period(layers, "drain.settle", problems);
     let grace = period(layers, "drain.grace", problems);
     Some(Config {
@@ -273,11 +98,27 @@ fn config(layers: &Layers, tasks: &Tasks, problems: &mut Problems) -> Option<Con
         sessions: sessions?,
         tunnel: tunnel?,
         deadlines: deadline::Defaults { unary: unary_time?, bulk_idle: bulk_idle? },
-        limits: admit::Limits { unary: unary?, bulk: bulk?, watch: watch? },
+        limits: limits?,
         telemetry: Telemetry::default(),
+        shares: shares?,
+        max_age: max_age?,
         settle: settle?,
         grace: grace?,
     })
+}
+
+/// The bounds of each class, `whose` being the beginning of their names.
+fn limits(layers: &Layers, whose: &str, problems: &mut Problems) -> Option<admit::Limits> {
+    let mut count = |class: &str| count(layers, &format!("limits.{whose}{class}"), problems);
+    let (unary, bulk, watch) = (count("unary"), count("bulk"), count("watch"));
+    Some(admit::Limits { unary: unary?, bulk: bulk?, watch: watch? })
+}
+
+fn shares(layers: &Layers, problems: &mut Problems) -> Option<Shares> {
+    let mut limits = |whose: &str| limits(layers, whose, problems);
+    let (caller, tenant) = (limits("caller_"), limits("tenant_"));
+    let (agent, session) = (limits("agent_"), limits("session_"));
+    Some(Shares { caller: caller?, tenant: tenant?, agent: agent?, session: session? })
 }
 
 fn tunnel(layers: &Layers, problems: &mut Problems) -> Option<tunnel::Options> {
@@ -320,17 +161,6 @@ fn count(layers: &Layers, key: &str, problems: &mut Problems) -> Option<usize> {
 
 fn period(layers: &Layers, key: &str, problems: &mut Problems) -> Option<Duration> {
     layers.value(key, problems).map(|Period(duration)| duration)
-}
-
-const fn row(
-    key: &'static str,
-    flag: &'static str,
-    env: &'static [&'static str],
-    default: &'static str,
-    unit: &'static str,
-    help: &'static str,
-) -> Setting {
-    Setting { key, flag, env, default, unit, secret: Secrecy::Plain, help }
 }
 
 /// HTTP/2 begins with 64 KiB; 64 MiB carry 1 Gbit/s over half a second.
@@ -409,7 +239,9 @@ mod tests {
         Log::read(&layers, &mut problems);
         let run = Run::read(&layers, &Tasks::new(), &mut problems);
         assert!(problems.is_empty(), "{problems}");
-        assert_eq!(run.expect("made").gateway.tunnel.window, 1 << 20);
+        let gateway = run.expect("made").gateway;
+        assert_eq!(gateway.tunnel.window, 1 << 20);
+        assert_eq!((gateway.shares, gateway.max_age), (Shares::default(), Duration::from_secs(3600)));
     }
 
     fn layers(env: &dyn Fn(&str) -> Option<String>, problems: &mut Problems) -> Layers {

@@ -1,7 +1,10 @@
 //! The whole gateway on its two listeners.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Empty, StreamBody};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -60,6 +63,77 @@ async fn a_call_travels_through_gateway_and_agent_and_a_drain_lets_it_finish() {
 }
 
 #[tokio::test]
+async fn at_the_end_of_the_grace_calls_in_flight_end_as_draining() {
+    let mut house = House::start().await;
+    house.gateway.grace = Duration::ZERO;
+    let key = house.store.agent_key("acme", "a");
+    let token = house.store.caller_token("acme", "s");
+    let (started, mut began) = tokio::sync::mpsc::channel::<()>(2);
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        let started = started.clone();
+        async move {
+            started.send(()).await.expect("heard");
+            if request.uri().path() != WATCH {
+                std::future::pending::<()>().await;
+            }
+            let first = tokio_stream::once(Ok::<_, tonic::Status>(Frame::data(Bytes::from_static(b"token"))));
+            let events = tokio_stream::StreamExt::chain(first, futures_util::stream::pending());
+            Ok::<_, Infallible>(http::Response::new(Body::new(StreamBody::new(events))))
+        }
+    });
+    let _agent = house.attach_with(&key, tunnel::Service::new(service), &house.tasks).await;
+    let caller = house.transport(house.gateway.callers_addr()).await;
+    let mut watch = request(&token);
+    *watch.uri_mut() = http::Uri::from_static(WATCH);
+    let watch = tower::ServiceExt::oneshot(caller.clone(), watch).await.expect("a head");
+    let small = tower::ServiceExt::oneshot(caller.clone(), request(&token));
+    let drain = async {
+        for _ in 0..2 {
+            began.recv().await.expect("the call reached the agent");
+        }
+        house.gateway.drain().await
+    };
+
+    let (small, watched, drained) = tokio::join!(small, watch.into_body().collect(), drain);
+
+    let small = small.expect("an answer");
+    let watched = watched.expect("a whole stream, not a broken one");
+    for headers in [small.headers(), watched.trailers().expect("trailers")] {
+        let status = tonic::Status::from_header_map(headers).expect("a status");
+        assert_eq!((status.code(), Reason::of(&status)), (Code::Unavailable, Some(Reason::Draining)));
+    }
+    assert_eq!(watched.to_bytes(), "token", "what was sent before has arrived");
+    assert_eq!(drained, Drained::Clean);
+}
+
+#[tokio::test]
+async fn calls_at_a_killed_agent_fail_within_100_ms_as_tunnel_lost() {
+    let house = House::start().await;
+    let key = house.store.agent_key("acme", "a");
+    let token = house.store.caller_token("acme", "s");
+    let (started, mut began) = tokio::sync::mpsc::channel::<()>(1);
+    let (_closed, gate) = watch::channel(false);
+    let process = Tasks::new();
+    let agent = house.attach_with(&key, gated(started, gate), &process).await;
+    let caller = house.transport(house.gateway.callers_addr()).await;
+    let call = async {
+        let answer = tower::ServiceExt::oneshot(caller.clone(), request(&token)).await;
+        (answer.expect("an answer"), Instant::now())
+    };
+    let kill = async {
+        began.recv().await.expect("the call reached the agent");
+        // As the system does with a killed process: its sockets close.
+        process.cut();
+        drop(agent);
+        Instant::now()
+    };
+    let ((answer, failed), killed) = tokio::join!(call, kill);
+    let status = tonic::Status::from_header_map(answer.headers()).expect("a status");
+    assert_eq!((status.code(), Reason::of(&status)), (Code::Unavailable, Some(Reason::TunnelLost)));
+    assert!(failed - killed < Duration::from_millis(100), "{:?}", failed - killed);
+}
+
+#[tokio::test]
 async fn an_agents_key_opens_no_door_for_callers() {
     let house = House::start().await;
     let key = house.store.agent_key("acme", "a");
@@ -79,6 +153,8 @@ async fn a_caller_at_the_agents_listener_is_told_of_the_other_one() {
     assert_eq!(Reason::of(&status), Some(Reason::MethodUnknown));
     assert!(status.message().contains("callers come to its other one"), "{status:?}");
 }
+
+const WATCH: &str = "/gitproxy.scm.v1.PullRequests/WatchPR";
 
 struct House {
     gateway: Gateway,
@@ -118,8 +194,12 @@ impl House {
     }
 
     async fn transport(&self, addr: SocketAddr) -> tunnel::Channel {
+        self.transport_of(addr, &self.tasks).await
+    }
+
+    async fn transport_of(&self, addr: SocketAddr, tasks: &Tasks) -> tunnel::Channel {
         let io = self.tls(addr, "h2").await;
-        tunnel::channel(io, &tunnel::Options::default(), &self.tasks).await.expect("a channel")
+        tunnel::channel(io, &tunnel::Options::default(), tasks).await.expect("a channel")
     }
 
     async fn health(&self, method: http::Method, alpn: &str) -> Option<u16> {
@@ -149,23 +229,24 @@ impl House {
         started: tokio::sync::mpsc::Sender<()>,
         gate: watch::Receiver<bool>,
     ) -> attach::AgentControl {
-        let transport = self.transport(self.gateway.agents_addr()).await;
+        self.attach_with(key, gated(started, gate), &self.tasks).await
+    }
+
+    /// Plays an agent whose process runs these tasks.
+    async fn attach_with(
+        &self,
+        key: &crate::ops::Key,
+        service: tunnel::Service,
+        tasks: &Tasks,
+    ) -> attach::AgentControl {
+        let transport = self.transport_of(self.gateway.agents_addr(), tasks).await;
         let hello =
             Hello { protocol_lowest: 1, protocol_highest: 1, instance: "one".into(), ..Hello::default() };
         let origin = http::Uri::from_static("https://localhost");
         let attached = attach::dial(transport, origin, key, hello).await.expect("welcome");
-        let service = tower::service_fn(move |_: http::Request<Body>| {
-            let (started, mut gate) = (started.clone(), gate.clone());
-            async move {
-                started.send(()).await.expect("heard");
-                gate.wait_for(|open| *open).await.expect("opened");
-                Ok::<_, std::convert::Infallible>(tonic::Status::ok("").into_http())
-            }
-        });
-        let (service, tasks) = (tunnel::Service::new(service), self.tasks.clone());
-        let pipe = attached.pipe;
-        self.tasks.spawn(async move {
-            tunnel::serve(pipe, service, &tunnel::Options::default(), &tasks).await;
+        let (pipe, own) = (attached.pipe, tasks.clone());
+        tasks.spawn(async move {
+            tunnel::serve(pipe, service, &tunnel::Options::default(), &own).await;
         });
         // The session enters the directory right after Welcome; a call before that would find the agent away.
         self.entered().await;
@@ -187,6 +268,18 @@ impl House {
     }
 }
 
+/// Tells of each call, and answers it once the gate is open.
+fn gated(started: tokio::sync::mpsc::Sender<()>, gate: watch::Receiver<bool>) -> tunnel::Service {
+    tunnel::Service::new(tower::service_fn(move |_: http::Request<Body>| {
+        let (started, mut gate) = (started.clone(), gate.clone());
+        async move {
+            started.send(()).await.expect("heard");
+            gate.wait_for(|open| *open).await.expect("opened");
+            Ok::<_, Infallible>(tonic::Status::ok("").into_http())
+        }
+    }))
+}
+
 fn config(tls: ServerTls) -> Config {
     Config {
         name: "test".to_owned(),
@@ -198,6 +291,8 @@ fn config(tls: ServerTls) -> Config {
         deadlines: deadline::Defaults::default(),
         limits: admit::Limits::default(),
         telemetry: Telemetry::default(),
+        shares: Shares::default(),
+        max_age: Duration::ZERO,
         settle: Duration::ZERO,
         grace: Duration::from_secs(10),
     }

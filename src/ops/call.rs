@@ -30,7 +30,7 @@ pub struct Call {
     pub key_made: Option<SystemTime>,
     /// Its place in its trace.
     pub trace: Option<traces::Context>,
-    /// The 128 bits of that key, to tell the writes of one key from those of another. They are no secret.
+    /// Whose key it is and which, as a digest: it tells the writes under one key of one caller from all others.
     pub key: Option<u128>,
 }
 

@@ -9,11 +9,13 @@ mod journal;
 
 use std::time::{Duration, SystemTime};
 
+use sha2::{Digest as _, Sha256};
 use tonic::Code;
 use tonic::metadata::MetadataMap;
 use uuid::{Uuid, Variant};
 
 use crate::proto::{Effect, Fault, Reason};
+use crate::scm::Caller;
 
 pub(super) use journal::{Entered, Journal, Outcome, Print, Slot, Turn};
 
@@ -43,9 +45,16 @@ impl Key {
         SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds as u64)
     }
 
-    /// Its 128 bits.
-    pub fn number(&self) -> u128 {
-        self.0.as_u128()
+    /// What tells the writes under this key of `caller` from those under any other: two callers may make the same key.
+    pub fn identity(&self, caller: &Caller) -> u128 {
+        let mut digest = Sha256::new();
+        for part in [&caller.tenant, &caller.caller] {
+            // With its length, so that no two names run together into the same bytes.
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        let digest: [u8; 32] = digest.chain_update(self.0.as_bytes()).finalize().into();
+        digest.iter().take(16).fold(0, |number, &byte| number << 8 | u128::from(byte))
     }
 
     /// Reads the hyphenated form; `None` for anything else, also for another version of UUID.

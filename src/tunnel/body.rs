@@ -8,13 +8,14 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 /// A body that holds something until it ends or is dropped, such as the place of its call.
 #[derive(Debug)]
-pub(super) struct Holding<B, H> {
+pub struct Holding<B, H> {
     inner: B,
     held: Option<H>,
 }
 
 impl<B: HttpBody, H> Holding<B, H> {
-    pub(super) fn new(inner: B, held: H) -> Self {
+    /// Wraps `inner`; what has ended already holds nothing.
+    pub fn new(inner: B, held: H) -> Self {
         let held = (!inner.is_end_stream()).then_some(held);
         Self { inner, held }
     }

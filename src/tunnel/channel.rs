@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 
 use super::alive::Alive;
 use super::body::{Holding, WithoutEmptyFrames};
+use super::unprocessed::Unsent;
 use super::{Body, Options, Pulse, options, wire};
 use crate::ops::call::Deadline;
 use crate::ops::{Tasks, causes};
@@ -105,16 +106,25 @@ impl Channel {
         permit: OwnedSemaphorePermit,
     ) -> Result<http::Response<Body>, Status> {
         let request = ready_for_pipe(request)?;
-        let response = sender.send_request(request).await.map_err(lost)?;
+        let response = sender.try_send_request(request).await.map_err(|mut failed| {
+            // Who has the request back knows that none of it has left.
+            let unsent = failed.take_message().is_some();
+            let error = failed.into_error();
+            if unsent { came_back(error) } else { lost(error) }
+        })?;
         Ok(response.map(|incoming| Body::new(Holding::new(incoming, permit).map_err(lost))))
     }
 
     fn full(&self) -> Status {
         let message = format!("{} calls are in flight to this agent, which is the most", self.max_streams);
-        Fault::new(Code::ResourceExhausted, Reason::Busy, message)
-            .with("limit", self.max_streams.to_string())
-            .retry_after(RETRY_WHEN_FULL)
-            .into()
+        let mut status = Status::from(
+            Fault::new(Code::ResourceExhausted, Reason::Busy, message)
+                .with("scope", "session")
+                .with("limit", self.max_streams.to_string())
+                .retry_after(RETRY_WHEN_FULL),
+        );
+        status.set_source(Arc::new(Unsent(None)));
+        status
     }
 }
 
@@ -196,6 +206,14 @@ pub(super) fn from_gateway(status: Status) -> Status {
     // So that who asks later still finds the reset.
     told.set_source(Arc::new(status));
     told
+}
+
+/// What the caller sees of a call that came back before any of it left.
+fn came_back(error: hyper::Error) -> Status {
+    let message = "the stream to the agent ended before the call was sent; nothing was done";
+    let mut status = Status::from(Fault::new(Code::Unavailable, Reason::TunnelLost, message));
+    status.set_source(Arc::new(Unsent(Some(error))));
+    status
 }
 
 /// What the caller of a broken call sees. The operator sees the cause where the session's end is logged.

@@ -115,8 +115,15 @@ async fn what_else_a_caller_sends_is_dropped_before_the_agent() {
     let mut names: Vec<_> = seen[0].headers.keys().map(|name| name.as_str().to_owned()).collect();
     names.sort();
     // The deadline and the trace are the gateway's own, since the call came without, and so is the length, which hyper counts.
-    let expected =
-        ["content-length", "content-type", "gitproxy-caller", "gitproxy-tenant", "grpc-timeout", "te", "traceparent"];
+    let expected = [
+        "content-length",
+        "content-type",
+        "gitproxy-caller",
+        "gitproxy-tenant",
+        "grpc-timeout",
+        "te",
+        "traceparent",
+    ];
     assert_eq!(names, expected, "and no authorization");
     let signed = |name: &str| seen[0].headers[name].to_str().expect("ASCII").to_owned();
     assert_eq!((signed("gitproxy-tenant"), signed("gitproxy-caller")), ("acme".into(), "caller".into()));

@@ -4,8 +4,10 @@
 //! The rows are a table, so that a new command is missed here.
 
 mod bench;
+mod beside;
 mod conflicts;
 mod done;
+mod lost;
 mod missing;
 
 use std::collections::BTreeSet;
@@ -126,25 +128,42 @@ async fn what_a_version_lacks_is_refused_with_the_version_that_has_it() {
 }
 
 #[tokio::test]
-async fn a_cut_connection_is_named_and_nothing_is_written_twice() {
-    let bench = Bench::new(Version::V9_4).await;
-    // Every answer but that of the version is lost, however often somebody asks.
-    bench.world.sim.knobs().add(Rule::new(Trouble::DropAnswer).path("/repos/web"));
-    bench.world.sim.knobs().add(Rule::new(Trouble::DropAnswer).path("/build-status/"));
-    let (writes, reads): (Vec<_>, Vec<_>) =
-        about_a_repo().partition(|row| command(row.0).effect == Effect::Write);
-    let told = reads.iter().map(|(name, json, _)| async { (*name, bench.ask(name, json).await) });
-    for (name, told) in futures_util::future::join_all(told).await {
-        assert_eq!((told.code(), told.reason()), (Code::Unavailable, "EGRESS_CUT"), "{name}: {told:?}");
+async fn a_read_without_an_answer_is_named_in_every_version() {
+    for &version in &Version::ALL {
+        let bench = Bench::new(version).await;
+        // Every answer but that of the version is lost, however often somebody asks.
+        bench.world.sim.knobs().add(Rule::new(Trouble::DropAnswer).path("/projects"));
+        bench.world.sim.knobs().add(Rule::new(Trouble::DropAnswer).path("/build-status/"));
+        let reads = about_a_repo().filter(|row| command(row.0).effect == Effect::Read);
+        let told = reads.map(|(name, json, _)| async { (*name, bench.ask(name, json).await) });
+        for (name, told) in futures_util::future::join_all(told).await {
+            let found = (told.code(), told.reason());
+            assert_eq!(found, (Code::Unavailable, "EGRESS_CUT"), "{version:?} {name}: {told:?}");
+        }
+        for row in beside::BESIDE {
+            let told = bench.ask(row.name, row.json).await;
+            row.cut.is_told(&told, &format!("{version:?} {}", row.name));
+        }
     }
-    for (name, json, _) in writes {
-        let before = bench.world.sim.writes().len();
-        let told = bench.ask(name, json).await;
-        let expected = [(Code::Unavailable, "EGRESS_CUT"), (Code::Unknown, "WRITE_UNCERTAIN")];
-        assert!(expected.contains(&(told.code(), told.reason())), "{name}: {told:?}");
-        let wrote = bench.world.sim.writes().len() - before;
-        assert!(wrote <= 1, "{name} wrote {wrote} times: {:?}", bench.world.sim.writes());
+}
+
+#[tokio::test]
+async fn what_names_no_repository_is_told_too_in_every_version() {
+    for &version in &Version::ALL {
+        // `~alice` has no project of her own.
+        let bench = Bench::new(version).await;
+        bench.world.sim.limit_user("mallory", Permission::None, Permission::None, None);
+        for row in beside::BESIDE {
+            let elsewhere = row.json.replace("SHOP", "~alice");
+            let told = bench.ask(row.name, &elsewhere).await;
+            row.missing.is_told(&told, &format!("{version:?} missing {}", row.name));
+            let told = bench.ask_on("mallory", row.name, row.json).await;
+            row.denied.is_told(&told, &format!("{version:?} denied {}", row.name));
+        }
     }
+    let named = about_a_repo().map(|row| row.0).chain(beside::BESIDE.iter().map(|row| row.name));
+    let named: BTreeSet<_> = named.map(str::to_owned).collect();
+    assert_eq!(named, commands(|_| true), "every command has its rows");
 }
 
 /// Rows of what is done, that name a repository.
@@ -169,6 +188,23 @@ fn has(version: Version, needs: &str) -> bool {
 /// What Bitbucket wants more for than to read the repository.
 const NEED_WRITE: &[&str] =
     &["Refs/CreateBranch", "Refs/DeleteBranch", "Files/EditFile", "PullRequests/MergePR"];
+
+impl beside::Told {
+    fn is_told(&self, told: &Told, of: &str) {
+        match self {
+            Self::Reason(reason) => assert_eq!(told.reason(), *reason, "{of}: {told:?}"),
+            Self::Check(text) => {
+                assert!(told.code() == Code::Ok && told.json().contains(text), "{of}: {}", told.json());
+            }
+            Self::Well(member, why) => {
+                assert!(told.code() == Code::Ok && told.has(member), "{of}, as {why}: {told:?}");
+            }
+            Self::Empty(member, why) => {
+                assert!(told.code() == Code::Ok && !told.has(member), "{of}, as {why}: {told:?}");
+            }
+        }
+    }
+}
 
 impl Told {
     /// A known user without a permission, whether Bitbucket hides the repository or not.

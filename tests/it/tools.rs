@@ -7,6 +7,7 @@
 //! ```
 
 pub(crate) mod mitm;
+pub(crate) mod nats;
 pub(crate) mod need;
 pub(crate) mod netns;
 pub(crate) mod nginx;
@@ -30,6 +31,7 @@ use tokio::time::interval;
 use crate::world::program::Program;
 
 pub(crate) use mitm::Mitm;
+pub(crate) use nats::Nats;
 pub(crate) use netns::Netns;
 pub(crate) use nginx::Nginx;
 pub(crate) use squid::{Rules, Squid};

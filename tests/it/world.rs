@@ -9,6 +9,7 @@
 
 pub(crate) mod caller;
 pub(crate) mod collector;
+pub(crate) mod peers;
 pub(crate) mod plan;
 pub(crate) mod program;
 pub(crate) mod tls;
@@ -30,7 +31,7 @@ use gitproxy::egress::push::Push;
 use gitproxy::egress::serve::ServerTls;
 use gitproxy::egress::{self, Egress, Guard, Proxies, Roots};
 use gitproxy::gateway::store::FileStore;
-use gitproxy::gateway::{Config as GatewayConfig, Gateway};
+use gitproxy::gateway::{Config as GatewayConfig, Gateway, Shares, cluster};
 use gitproxy::ops::secret::Source;
 use gitproxy::ops::{Key, Tasks};
 use gitproxy::scm::backend::Allowance;
@@ -55,7 +56,8 @@ pub(crate) struct World {
     agents: BTreeMap<String, Agent>,
     callers: BTreeMap<String, Key>,
     keys: BTreeMap<String, Key>,
-    _folder: TempDir,
+    ca: Ca,
+    folder: TempDir,
 }
 
 impl World {
@@ -79,9 +81,10 @@ impl World {
         let callers = plan.callers.iter().map(|(id, _)| (id.clone(), new_key())).collect();
         let store = folder.path().join("store.toml");
         fs::write(&store, rows(&plan, &keys, &callers, sim.url())).expect("written");
-        let gateway = gateway(&ca, folder.path(), &store, &plan.push, &tasks).await;
+        let cluster = plan.cluster.as_ref().map(|nats| peers::join(nats, folder.path(), &tasks));
+        let gateway = gateway(&ca, folder.path(), &store, cluster, &plan.push, &tasks).await;
         let agents = BTreeMap::new();
-        let mut world = Self { sim, gateway, roots, tasks, agents, callers, keys, _folder: folder };
+        let mut world = Self { sim, gateway, roots, tasks, agents, callers, keys, ca, folder };
         for site in plan.sites {
             if site.runs {
                 world.attach(site).await;
@@ -163,6 +166,37 @@ impl World {
         }
     }
 
+    /// Starts another gateway with the same store, which shares its directory through this NATS.
+    pub(crate) async fn another(&self, nats: &str) -> Gateway {
+        self.another_in(nats, &self.tasks).await
+    }
+
+    /// The same with tasks of its own, so that it outlives the rest.
+    pub(crate) async fn another_in(&self, nats: &str, tasks: &Tasks) -> Gateway {
+        self.gateway_with(peers::join(nats, self.folder(), tasks), tasks).await
+    }
+
+    /// Starts another gateway with the same store.
+    pub(crate) async fn gateway_with(
+        &self,
+        cluster: (cluster::Config, TcpListener),
+        tasks: &Tasks,
+    ) -> Gateway {
+        let store = self.folder.path().join("store.toml");
+        gateway(&self.ca, self.folder(), &store, Some(cluster), &Push::default(), tasks).await
+    }
+
+    /// The caller `acme/caller` at another gateway.
+    pub(crate) async fn caller_at(&self, gateway: &Gateway) -> Caller {
+        let token = self.callers["acme/caller"].clone();
+        Caller::dial(&url(gateway.callers_addr()), &self.roots, token, &self.tasks).await
+    }
+
+    /// What the certificates of gateways among themselves are in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Where agents attach.
     pub(crate) fn agents_url(&self) -> String {
         url(self.gateway.agents_addr())
@@ -217,7 +251,14 @@ pub(crate) async fn simulator(mut config: SimConfig) -> Sim {
     sim
 }
 
-async fn gateway(ca: &Ca, folder: &Path, store: &Path, push: &Push, tasks: &Tasks) -> Gateway {
+async fn gateway(
+    ca: &Ca,
+    folder: &Path,
+    store: &Path,
+    cluster: Option<(cluster::Config, TcpListener)>,
+    push: &Push,
+    tasks: &Tasks,
+) -> Gateway {
     let (certificate, key) = ca.write(folder, "gateway");
     let tls = ServerTls::new(&certificate, &key, &[b"h2", b"http/1.1"], tasks).expect("a certificate");
     let egress = Egress::new(&egress::Settings::default(), tasks).expect("an egress");
@@ -231,12 +272,14 @@ async fn gateway(ca: &Ca, folder: &Path, store: &Path, push: &Push, tasks: &Task
         deadlines: tunnel::deadline::Defaults::default(),
         limits: tunnel::admit::Limits::default(),
         telemetry: push.start(&egress, "gitproxy-gateway", &[], tasks).expect("a collector"),
+        shares: Shares::default(),
+        max_age: Duration::ZERO,
         settle: Duration::ZERO,
         grace: Duration::from_secs(5),
     };
     let store = Arc::new(FileStore::open(store, |_: &str| None).expect("a store"));
     let (agents, callers) = (bind().await, bind().await);
-    Gateway::start(config, agents, callers, store, tasks).expect("a gateway")
+    Gateway::start_with(config, agents, callers, cluster, store, tasks).expect("a gateway")
 }
 
 async fn bind() -> TcpListener {

@@ -107,23 +107,25 @@ impl Client {
     /// Publishes, and reads what stands then: an answer may have been lost, or another process may have published its own in
     /// between. What is not as asked is published once more from the start, which deletes whatever has arrived.
     async fn publish(&self, publication: &Publication) -> Result<(), Error> {
-        let mut outcome = Ok(());
+        let mut doubt = None;
         for _ in 0..ATTEMPTS {
-            outcome = self.replace(publication).await;
-            if outcome.as_ref().is_err_and(|error| !error.is_doubt()) {
-                return outcome;
-            }
+            let lost = match self.replace(publication).await {
+                Ok(()) => None,
+                Err(lost) if lost.is_doubt() => Some(lost),
+                Err(part @ Error::InPart { .. }) => return Err(part),
+                // This attempt did nothing; what the one before did is as doubtful as it was.
+                Err(nothing) => return Err(doubt.unwrap_or(nothing)),
+            };
             let of = publication.annotations.len();
-            match self.compare(publication).await.map_err(|source| in_part(of, of, source))? {
-                Standing::AsAsked => return Ok(()),
+            match self.compare(publication).await {
+                Ok(Standing::AsAsked) => return Ok(()),
                 // Bitbucket may keep a text in another form than it was given.
-                Standing::AsLarge if outcome.is_ok() => {}
-                Standing::AsLarge | Standing::Other => {
-                    outcome = outcome.and(Err(Error::Uncertain { doubt: Doubt::Contested, source: None }));
-                }
+                Ok(Standing::AsLarge) if lost.is_none() => return Ok(()),
+                Ok(Standing::AsLarge | Standing::Other) => doubt = Some(lost.unwrap_or(CONTESTED)),
+                Err(source) => return Err(lost.unwrap_or_else(|| in_part(of, of, source))),
             }
         }
-        outcome
+        doubt.map_or(Ok(()), Err)
     }
 
     /// A failure after the first request leaves a report with some of its annotations, and says so.
@@ -166,6 +168,9 @@ impl Client {
 fn in_part(done: usize, of: usize, source: Error) -> Error {
     Error::InPart { part: Part::Annotations, done, of, source: Box::new(source) }
 }
+
+/// Another process has published its own in between.
+const CONTESTED: Error = Error::Uncertain { doubt: Doubt::Contested, source: None };
 
 /// The second attempt settles what the first has left.
 const ATTEMPTS: usize = 2;

@@ -132,14 +132,17 @@ impl Client {
         let resource = if rich { Resource::Repository } else { Resource::Commit };
         let body = Body::new(&asked, word, resource);
         let send = || self.send(request(&repo, &commit, resource, &body));
-        match send().await {
-            Err(Error::Uncertain { .. }) => {}
+        let doubt = match send().await {
+            Err(doubt @ Error::Uncertain { .. }) => doubt,
             sent => return sent.map(|_| pb::SetBuildStatusResponse {}),
-        }
+        };
         // Nobody knows whether it arrived. If it did not, once more is harmless: the key makes the second the first.
         match self.build_of(&repo, &commit, &asked.key).await {
             Ok(Some(build)) if body.is_in(&build) => Ok(pb::SetBuildStatusResponse {}),
-            Ok(_) | Err(_) => send().await.map(|_| pb::SetBuildStatusResponse {}),
+            Ok(_) | Err(_) => match send().await {
+                Ok(_) => Ok(pb::SetBuildStatusResponse {}),
+                Err(error) => Err(error.after(doubt)),
+            },
         }
     }
 }

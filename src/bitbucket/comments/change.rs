@@ -84,28 +84,25 @@ impl Client {
         }
         let change = Change { text, severity, ..Default::default() };
         let comment = match asked.expected_version {
-            Some(version) => match self.change(&target, &Change { version, ..change }).await {
-                Err(error) => self.as_asked_before(&target, &change, error).await,
-                changed => changed,
-            },
+            Some(version) => self.change_of(&target, &Change { version, ..change }).await,
             None => self.change_any(&target, &change).await,
         };
         Ok(pb::UpdateCommentResponse { comment: Some(comment?) })
     }
 
-    /// Under a key, a comment that is newer than expected and as asked is the answer: the attempt that made it so may have
-    /// gone through another process, its answer lost. Without a key it is somebody else's doing.
-    async fn as_asked_before(
-        &self,
-        target: &Target,
-        change: &Change<'_>,
-        error: Error,
-    ) -> Result<pb::Comment, Error> {
-        if self.call().key.is_none() || error.reason() != Some(Reason::CommentOutOfDate) {
+    /// Changes a comment of the version that the change names. Under a key, one that is newer and as asked is the answer: the
+    /// attempt that made it so may have gone through another process, its answer lost. Without a key it is somebody else's
+    /// doing.
+    async fn change_of(&self, target: &Target, change: &Change<'_>) -> Result<pb::Comment, Error> {
+        let error = match self.change(target, change).await {
+            Err(error) if error.reason() == Some(Reason::CommentOutOfDate) => error,
+            other => return other,
+        };
+        if self.call().key.is_none() {
             return Err(error);
         }
         match self.comment(&target.repo, target.pr_id, target.id).await {
-            Ok(comment) if change.is_in(&comment) => Ok(comment),
+            Ok(comment) if comment.version > change.version && change.is_in(&comment) => Ok(comment),
             Ok(_) | Err(_) => Err(error),
         }
     }

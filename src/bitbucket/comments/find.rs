@@ -12,6 +12,8 @@ pub(in crate::bitbucket) struct Wanted<'a> {
     pub(in crate::bitbucket) author: &'a str,
     /// The text.
     pub(in crate::bitbucket) text: &'a str,
+    /// The kind.
+    pub(in crate::bitbucket) kind: pb::CommentKind,
     /// The comment that it replies to; 0 for none.
     pub(in crate::bitbucket) parent: i64,
     /// Where it stands, as it was asked for.
@@ -23,6 +25,7 @@ impl Wanted<'_> {
         let author = comment.author.as_ref();
         author.is_some_and(|author| author.name.eq_ignore_ascii_case(self.author))
             && same_text(&comment.text, self.text)
+            && comment.kind() == self.kind
             && match (self.anchor, &comment.anchor) {
                 (None, None) => true,
                 (Some(wanted), Some(found)) => same_place(wanted, found),
@@ -50,9 +53,7 @@ impl Client {
         };
         if wanted.parent != 0 {
             let parent = self.comment(repo, pr_id, wanted.parent).await?;
-            // A reply stands nowhere by itself, whatever Bitbucket writes down for it.
-            let mut replies = parent.replies.into_iter().map(|reply| pb::Comment { anchor: None, ..reply });
-            return Ok(replies.find(|reply| fits(reply)));
+            return Ok(parent.replies.into_iter().find(fits));
         }
         let (mut found, mut start) = (None, 0);
         loop {
@@ -108,6 +109,8 @@ const PAGE: u32 = 100;
 mod tests {
     use super::*;
 
+    const PLAIN: pb::CommentKind = pb::CommentKind::Unspecified;
+
     fn comment(text: &str, anchor: Option<pb::Anchor>) -> pb::Comment {
         let author = Some(pb::User { name: "Jane".into(), ..Default::default() });
         pb::Comment { text: text.into(), author, anchor, ..Default::default() }
@@ -120,21 +123,24 @@ mod tests {
     #[test]
     fn an_equal_comment_may_have_other_line_ends_and_more_of_an_anchor() {
         let asked = line(3, pb::LineType::Unspecified);
-        let wanted = Wanted { author: "jane", text: "a\r\nb\n", parent: 0, anchor: Some(&asked) };
+        let wanted =
+            Wanted { author: "jane", text: "a\r\nb\n", kind: PLAIN, parent: 0, anchor: Some(&asked) };
         let filled = pb::Anchor { side: pb::DiffSide::To.into(), ..line(3, pb::LineType::Added) };
         assert!(wanted.is(&comment("a\nb", Some(filled))));
     }
 
     #[test]
-    fn another_author_text_or_place_is_another_comment() {
+    fn another_author_text_kind_or_place_is_another_comment() {
         let asked = line(3, pb::LineType::Added);
-        let wanted = Wanted { author: "jane", text: "a", parent: 0, anchor: Some(&asked) };
+        let wanted = Wanted { author: "jane", text: "a", kind: PLAIN, parent: 0, anchor: Some(&asked) };
         assert!(wanted.is(&comment("a", Some(asked.clone()))));
         assert!(!wanted.is(&comment("b", Some(asked.clone()))));
         assert!(!wanted.is(&comment("a", None)));
         assert!(!wanted.is(&comment("a", Some(line(4, pb::LineType::Added)))));
         assert!(!wanted.is(&comment("a", Some(line(3, pb::LineType::Removed)))));
         assert!(!Wanted { author: "joe", ..wanted }.is(&comment("a", Some(asked.clone()))));
+        let task = pb::Comment { kind: pb::CommentKind::Task.into(), ..comment("a", Some(asked.clone())) };
+        assert!(!wanted.is(&task));
         let commit = pb::Anchor { diff: pb::AnchorDiff::Commit.into(), ..asked.clone() };
         assert!(!wanted.is(&comment("a", Some(commit))));
     }

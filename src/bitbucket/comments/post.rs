@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::bitbucket::comments::find::Wanted;
 use crate::bitbucket::comments::once::Origin;
 use crate::bitbucket::comments::place::{Anchor, Place};
-use crate::bitbucket::comments::{LONGEST, path, reply, split};
+use crate::bitbucket::comments::{LONGEST, path, reply, split, wire};
 use crate::bitbucket::error::Part as InPart;
 use crate::bitbucket::names::RepoId;
 use crate::bitbucket::pull_requests::{characters, number};
@@ -128,12 +128,13 @@ impl Client {
     /// Posts one comment, which is none of `taken`.
     async fn post(&self, post: &Post, taken: &[i64]) -> Result<(pb::Comment, Origin), Error> {
         let parent = if let Place::Reply { parent } = post.place { parent } else { 0 };
-        let wanted = Wanted { author: "", text: &post.text, parent, anchor: post.anchor.as_ref() };
+        let (text, kind, anchor) = (&*post.text, post.kind, post.anchor.as_ref());
+        let wanted = Wanted { author: "", text, kind, parent, anchor };
         let attempt = || async { reply(&self.send(request(post)).await?) };
         let posted = self.post_once((&post.repo, post.pr_id), &wanted, taken, attempt).await;
         let (mut comment, origin) = posted.map_err(|error| not_posted(error, &post.place))?;
         if parent != 0 {
-            comment.parent_id = parent;
+            wire::below(parent, &mut comment);
         }
         Ok((comment, origin))
     }

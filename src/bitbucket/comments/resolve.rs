@@ -70,3 +70,48 @@ fn holds(replies: &[pb::Comment], id: i64) -> bool {
 
 /// A thread may have many KiB.
 const PAGE: u32 = 100;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::{BodyExt as _, Full};
+    use tower::util::BoxCloneSyncService;
+
+    use super::*;
+    use crate::bitbucket::account::tests::account;
+    use crate::bitbucket::transport::Lost;
+
+    /// A Bitbucket that gives a reply the anchor of its thread, and does not say with it what it replies to.
+    fn client() -> Client {
+        let answer = |request: Request<Full<Bytes>>| {
+            let body = match request.uri().path().rsplit('/').next() {
+                Some("application-properties") => r#"{"version":"10.2.0"}"#,
+                Some("activities") => {
+                    r#"{"isLastPage":true,"values":[{"action":"COMMENTED","commentAction":"ADDED",
+                        "commentAnchor":{"path":"a"},"comment":{"id":1,"comments":[{"id":2}]}}]}"#
+                }
+                Some("1") => r#"{"id":1,"anchor":{"path":"a"},"threadResolved":true,"comments":[{"id":2}]}"#,
+                _ => r#"{"id":2,"anchor":{"path":"a"},"threadResolved":true}"#,
+            };
+            let body = Full::from(body).map_err(|never| match never {}).boxed_unsync();
+            let answer = Response::builder().header("content-type", "application/json").body(body);
+            async move { Ok::<_, Lost>(answer.expect("an answer")) }
+        };
+        let transport = BoxCloneSyncService::new(tower::service_fn(answer));
+        Client::with(account("https://git.example"), transport).expect("a client")
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_told_from_a_thread_also_where_it_has_the_anchor_of_its_thread() {
+        let repo = Some(pb::RepoRef { project: "SHOP".into(), slug: "web".into() });
+        let asked = |comment_id| pb::ResolveCommentRequest {
+            repo: repo.clone(),
+            pr_id: 1,
+            comment_id,
+            ..Default::default()
+        };
+        assert!(client().resolve_comment(asked(1)).await.is_ok());
+        assert!(matches!(client().resolve_comment(asked(2)).await, Err(Error::Field { .. })));
+    }
+}

@@ -81,7 +81,7 @@ struct Marker {
 
 impl Wire {
     /// With the anchor that stands beside the comment, where the comment itself names none.
-    pub(super) fn at(self, anchor: Option<WireAnchor>) -> Self {
+    pub(in crate::bitbucket) fn at(self, anchor: Option<WireAnchor>) -> Self {
         Self { anchor: self.anchor.or(anchor), ..self }
     }
 }
@@ -94,11 +94,11 @@ impl From<Wire> for pb::Comment {
         };
         let mut replies: Vec<Self> = wire.comments.unwrap_or_default().into_iter().map(Into::into).collect();
         for reply in &mut replies {
-            // A reply knows its place by where it is written.
-            reply.parent_id = wire.id;
+            // Not every version says it with the reply: where it is written tells.
+            below(wire.id, reply);
         }
         replies.sort_by_key(|reply| (reply.created_ms, reply.id));
-        Self {
+        let mut comment = Self {
             id: wire.id,
             version: wire.version,
             text: wire.text,
@@ -106,14 +106,26 @@ impl From<Wire> for pb::Comment {
             created_ms: wire.created_date,
             kind: kind.into(),
             updated_ms: wire.updated_date,
-            parent_id: wire.parent.map(|parent| parent.id).unwrap_or_default(),
+            parent_id: 0,
             replies,
             // A task is open until it is resolved itself, whatever its thread is.
             resolved: wire.state == "RESOLVED" || (wire.thread_resolved && kind != pb::CommentKind::Task),
             orphaned: wire.anchor.as_ref().is_some_and(|anchor| anchor.orphaned),
             anchor: wire.anchor.map(Into::into),
+        };
+        if let Some(parent) = wire.parent.filter(|parent| parent.id != 0) {
+            below(parent.id, &mut comment);
         }
+        comment
     }
+}
+
+/// Makes a comment a reply to `parent`. It stands where its thread does and nowhere by itself, whatever Bitbucket writes
+/// down for it.
+pub(super) fn below(parent: i64, reply: &mut pb::Comment) {
+    reply.parent_id = parent;
+    reply.anchor = None;
+    reply.orphaned = false;
 }
 
 impl From<WireAnchor> for pb::Anchor {
@@ -202,5 +214,16 @@ mod tests {
         assert_eq!((effective.start_line, effective.start_line_type()), (2, pb::LineType::Removed));
         let range = anchor("RANGE");
         assert_eq!((range.from_commit_id.as_str(), range.diff()), ("f", pb::AnchorDiff::Range));
+    }
+
+    #[test]
+    fn a_reply_stands_nowhere_by_itself_whatever_is_written_down_for_it() {
+        let anchor = r#""anchor":{"path":"a","line":4,"orphaned":true}"#;
+        let thread = read(&format!(r#"{{"id":1,{anchor},"comments":[{{"id":2,{anchor}}}]}}"#));
+        let reply = &thread.replies[0];
+        assert!(thread.anchor.is_some() && thread.orphaned);
+        assert_eq!((reply.parent_id, reply.anchor.as_ref(), reply.orphaned), (1, None, false));
+        let alone = read(&format!(r#"{{"id":2,{anchor},"parent":{{"id":1}}}}"#));
+        assert_eq!((alone.parent_id, alone.anchor, alone.orphaned), (1, None, false));
     }
 }

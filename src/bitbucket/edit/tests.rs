@@ -61,9 +61,16 @@ fn an_existing_file_names_the_commit_and_a_new_branch_its_source() {
 
 #[test]
 fn boundaries_differ_and_are_legal() {
-    let (one, two) = (boundary(), boundary());
+    let (one, two) = (boundary(&edit()), boundary(&edit()));
     assert_ne!(one, two);
     assert!(one.len() <= 70 && one.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+}
+
+#[test]
+fn a_boundary_that_stands_in_the_content_or_the_message_is_not_taken() {
+    let content = b"x\r\n--stem--\r\n--stemn1\r\n";
+    assert_eq!(absent("stem", [content, b"stemn2"]), "stemn3");
+    assert_eq!(absent("stem", [b"ste", b""]), "stem");
 }
 
 #[test]

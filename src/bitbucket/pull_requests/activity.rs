@@ -53,11 +53,8 @@ struct Wire {
 
 impl From<Wire> for pb::Activity {
     fn from(wire: Wire) -> Self {
-        let anchor = wire.comment_anchor.map(pb::Anchor::from);
-        let comment = wire
-            .comment
-            .map(pb::Comment::from)
-            .map(|comment| pb::Comment { anchor: comment.anchor.or(anchor), ..comment });
+        let anchor = wire.comment_anchor;
+        let comment = wire.comment.map(|comment| comment.at(anchor).into());
         let users = |users: Vec<users::Wire>| users.into_iter().map(Into::into).collect();
         Self {
             id: wire.id,
@@ -128,19 +125,25 @@ mod tests {
             {"id":8,"action":"RESCOPED","fromHash":"bb","previousFromHash":"aa","added":{"commits":[]}},
             {"id":7,"action":"UPDATED","addedReviewers":[{"name":"bob"}],"removedReviewers":[{"name":"eve"}]},
             {"id":6,"action":"COMMENTED","commentAction":"ADDED","comment":{"id":3,"text":"Look"},
+             "commentAnchor":{"path":"a.txt","line":2,"lineType":"ADDED","orphaned":true}},
+            {"id":4,"action":"COMMENTED","commentAction":"ADDED","comment":{"id":4,"parent":{"id":3}},
              "commentAnchor":{"path":"a.txt","line":2,"lineType":"ADDED"}},
             {"id":5,"action":"COMMENTED","commentAction":"DELETED","comment":null}]}"#;
         let page = reply(&Reply::of(200, json), 0).expect("a page");
         let kinds: Vec<_> = page.values.iter().map(pb::Activity::r#type).collect();
         use pb::ActivityType::{Commented, Rescoped, Unspecified, Updated};
-        assert_eq!(kinds, [Unspecified, Rescoped, Updated, Commented, Commented]);
-        let [unknown, pushed, updated, commented, deleted] = page.values.as_slice() else { panic!("five") };
+        assert_eq!(kinds, [Unspecified, Rescoped, Updated, Commented, Commented, Commented]);
+        let [unknown, pushed, updated, commented, replied, deleted] = page.values.as_slice() else {
+            panic!("six")
+        };
         assert_eq!((unknown.action.as_str(), unknown.created_ms), ("AUTO_MERGE_REQUESTED", 5));
         assert_eq!((pushed.commit_id.as_str(), pushed.previous_commit_id.as_str()), ("bb", "aa"));
         assert_eq!((updated.added_reviewers[0].name.as_str(), updated.removed_reviewers.len()), ("bob", 1));
         let comment = commented.comment.as_ref().expect("a comment");
         assert_eq!((comment.text.as_str(), commented.comment_action.as_str()), ("Look", "ADDED"));
-        assert_eq!(comment.anchor.as_ref().map(|anchor| anchor.line), Some(2));
+        assert_eq!((comment.anchor.as_ref().map(|anchor| anchor.line), comment.orphaned), (Some(2), true));
+        let reply = replied.comment.as_ref().expect("a comment");
+        assert_eq!((reply.parent_id, reply.anchor.as_ref()), (3, None));
         assert!(deleted.comment.is_none());
         assert_eq!(page.next, Some(7));
     }

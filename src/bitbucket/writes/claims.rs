@@ -1,12 +1,13 @@
-//! Which comments are whose, as far as this process has posted or found them.
+//! Which comments are whose, as far as this client has posted or found them.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Comments that belong to writes of this process, so that none answers for the write of another key.
+/// Comments that belong to writes of this client, so that none answers for the write of another key or another caller.
 #[derive(Debug, Default)]
 pub(in crate::bitbucket) struct Claims {
-    /// The number of a comment, and the key of its write; `None` for a write without a key. The oldest first.
+    /// The number of a comment, and the key of its write, by which its caller is told too; `None` for a write without a key.
+    /// The oldest first.
     claimed: Mutex<VecDeque<(i64, Option<u128>)>>,
 }
 

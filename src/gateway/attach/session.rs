@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 use tower::ServiceExt as _;
 use tracing::{info, warn};
 
 use super::Shared;
 use crate::gateway::credentials::KnownAgent;
-use crate::gateway::directory::{Session, Upstream};
+use crate::gateway::directory::{Identity, Place, Session, Upstream};
 use crate::proto::tunnel::v1::{Drain, Hello};
 use crate::tunnel::attach::{GatewayControl, GatewayPipe};
 use crate::tunnel::{Body, Channel};
@@ -36,6 +37,7 @@ enum Event {
     StoreChanged,
     Share(u32),
     GatewayDrains,
+    Aged,
     GatewayStops,
 }
 
@@ -68,19 +70,27 @@ impl Attached {
     }
 
     fn session(&self, channel: Channel) -> Session {
-        let Hello { instance, build, .. } = &self.hello;
-        let agent = self.known.agent.clone();
-        Session::new(self.id.clone(), agent, instance.clone(), build.clone(), Box::new(channel))
+        let Hello { instance, build, labels, .. } = self.hello.clone();
+        let identity = Identity {
+            id: self.id.clone(),
+            agent: self.known.agent.clone(),
+            instance,
+            build,
+            labels: labels.into_iter().collect(),
+            place: Place::Here,
+        };
+        Session::new(identity, Box::new(channel))
     }
 
     /// Waits for the end and says why it came.
     async fn watch(&mut self, session: &Session, channel: &Channel) -> Box<dyn Display + Send> {
         let mut told = false;
+        let mut renewal = self.renewal();
         let mut share = session.share();
         // What has come to be while the session was on its way into the directory is a change too.
         share.mark_changed();
         loop {
-            match self.next(channel, &mut share, told).await {
+            match self.next(channel, &mut share, (told, renewal)).await {
                 Event::Closed(cause) => return Box::new(cause),
                 Event::GatewayStops => return Box::new("the gateway stops"),
                 Event::StoreChanged if !self.shared.credentials.still_good(&self.known).await => {
@@ -89,6 +99,7 @@ impl Attached {
                 Event::StoreChanged => {}
                 Event::AgentDrains(cause) => {
                     session.drain();
+                    self.shared.directory.drains(session);
                     info!(agent = %session.agent, session = session.id, cause, "agent drains");
                 }
                 Event::Share(permille) if permille == self.share => {}
@@ -98,13 +109,24 @@ impl Attached {
                 }
                 Event::GatewayDrains => {
                     told = true;
-                    self.tell_drain();
+                    self.tell_drain("the gateway is shutting down");
+                }
+                Event::Aged => {
+                    // Again after as long again, should the agent not come by then.
+                    renewal = self.renewal();
+                    info!(agent = %session.agent, session = session.id, "a session is old: the agent is asked for another");
+                    self.tell_drain("renewed");
                 }
             }
         }
     }
 
-    async fn next(&mut self, channel: &Channel, share: &mut watch::Receiver<u32>, told: bool) -> Event {
+    async fn next(
+        &mut self,
+        channel: &Channel,
+        share: &mut watch::Receiver<u32>,
+        (told, renewal): (bool, Option<Instant>),
+    ) -> Event {
         let mut phase = self.shared.phase.clone();
         tokio::select! {
             // A gateway without calls drains and stops in the same instant: the agent must hear of it first.
@@ -114,13 +136,30 @@ impl Attached {
             draining = self.control.draining() => Event::AgentDrains(draining.cause),
             Ok(()) = self.changes.changed() => Event::StoreChanged,
             Ok(()) = share.changed() => Event::Share(*share.borrow_and_update()),
+            () = until(renewal), if !told => Event::Aged,
             () = self.shared.tasks.draining() => Event::GatewayStops,
         }
     }
 
-    fn tell_drain(&self) {
+    /// When the session shall be replaced. Load balancers cut old streams, and at their moment, not ours.
+    fn renewal(&self) -> Option<Instant> {
+        let age = self.shared.settings.max_age;
+        (!age.is_zero()).then(|| Instant::now() + self.shared.dice.about(age))
+    }
+
+    /// Asks the agent for another session. This one takes calls until the instance's newer one is in the directory, or
+    /// the agent says that it drains.
+    fn tell_drain(&self, cause: &str) {
         let grace_ms = u32::try_from(self.shared.settings.grace.as_millis()).unwrap_or(u32::MAX);
-        self.control.drain(Drain { cause: "the gateway is shutting down".to_owned(), grace_ms });
+        self.control.drain(Drain { cause: cause.to_owned(), grace_ms });
+    }
+}
+
+/// Waits until then; for ever without an instant.
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -131,5 +170,9 @@ impl Upstream for Channel {
 
     fn in_flight(&self) -> usize {
         Channel::in_flight(self)
+    }
+
+    fn is_sick(&self) -> bool {
+        self.pulse().is_doubtful()
     }
 }

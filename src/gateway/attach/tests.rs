@@ -2,12 +2,12 @@ use std::convert::Infallible;
 use std::sync::LazyLock;
 
 use tokio::io::duplex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tonic::service::Routes;
 use tower::service_fn;
 
 use super::*;
-use crate::gateway::directory::{self, Memory, Session};
+use crate::gateway::directory::{self, Memory, Session, Wanted};
 use crate::gateway::fake;
 use crate::gateway::phase::phase;
 use crate::ops::Key;
@@ -62,7 +62,7 @@ async fn an_agent_that_drains_gets_nothing_new() {
     house.until(1).await;
     attached.control.draining("an upgrade");
     until(|| house.sessions()[0].is_draining()).await;
-    assert!(directory::choose(&house.sessions(), 0).is_none());
+    assert!(house.next().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,6 +156,48 @@ async fn a_probe_passes_the_same_door_as_attach() {
     assert_eq!(reason(&greet(key, hello("one")).await.expect_err("refused")), Reason::Draining);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_old_session_is_renewed_alone_and_no_call_is_lost() {
+    let house = House::with(Duration::from_secs(3600));
+    let (key, tasks) = (house.store.agent_key("acme", "a"), Tasks::new());
+    let start = Instant::now();
+    let Attached { mut control, pipe, .. } = house.dial(&key, "one").await.expect("welcome");
+    let (release, gate) = watch::channel(false);
+    serve_gated(pipe, &tasks, gate);
+    house.until(1).await;
+    let session = house.next().expect("attached");
+    let flying = session.upstream.send(request());
+    let (flying, drain) = tokio::join!(flying, async {
+        let drain = control.drained().await;
+        let after = start.elapsed().as_secs();
+        assert!((3240..=3960).contains(&after), "{after} s");
+        assert_eq!(house.next().expect("attached").id, session.id, "it takes calls until there is another");
+        let again = house.dial(&key, "one").await.expect("welcome");
+        serve(again.pipe, &tasks);
+        house.until(2).await;
+        let next = house.next().expect("attached");
+        assert_ne!(next.id, session.id, "the newer one takes over");
+        next.upstream.send(request()).await.expect("an answer");
+        let mut young = again.control;
+        // The young one has an age of its own.
+        assert!(timeout(Duration::from_secs(60), young.drained()).await.is_err());
+        release.send_replace(true);
+        drain
+    });
+    assert_eq!((drain.cause.as_str(), flying.expect("an answer").status().as_u16()), ("renewed", 200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn labels_of_hello_are_the_sessions() {
+    let house = House::new();
+    let key = house.store.agent_key("acme", "a");
+    let hello = Hello { labels: [("zone".into(), "b".into())].into(), ..hello("one") };
+    let wire = house.wire().await.expect("a wire");
+    let _attached = attach::dial(wire, ORIGIN.clone(), &key, hello).await.expect("welcome");
+    house.until(1).await;
+    assert_eq!(house.sessions()[0].labels.get("zone").map(String::as_str), Some("b"));
+}
+
 #[test]
 fn a_hello_beyond_the_contracts_bounds_is_refused() {
     let good = Hello { instance: "one".into(), ..Hello::default() };
@@ -185,6 +227,10 @@ struct House {
 
 impl House {
     fn new() -> Self {
+        Self::with(Duration::ZERO)
+    }
+
+    fn with(max_age: Duration) -> Self {
         let store = fake::Store::new();
         let directory: Arc<dyn Directory> = Arc::new(Memory::default());
         let (phase, watch) = phase();
@@ -193,6 +239,7 @@ impl House {
             gateway: "test".to_owned(),
             tunnel: tunnel::Options::default(),
             sessions: 2,
+            max_age,
             greetings: 4,
             grace: Duration::from_secs(20),
             metrics: Metrics::default(),
@@ -220,6 +267,11 @@ impl House {
         self.directory.sessions(&fake::agent_id("acme", "a"))
     }
 
+    /// The session that takes the next call.
+    fn next(&self) -> Option<Arc<Session>> {
+        directory::choose(&self.sessions(), &Wanted::default(), &Dice::seeded(1)).cloned()
+    }
+
     async fn until(&self, sessions: usize) {
         until(|| self.sessions().len() == sessions).await;
     }
@@ -231,9 +283,24 @@ fn hello(instance: &str) -> Hello {
 
 static ORIGIN: LazyLock<http::Uri> = LazyLock::new(|| http::Uri::from_static("http://gateway"));
 
+fn request() -> http::Request<Body> {
+    http::Request::post("/x").body(Body::empty()).expect("a request")
+}
+
 /// Plays the agent: answers every call with OK.
 fn serve(pipe: AgentPipe, tasks: &Tasks) {
-    let ok = |_: http::Request<Body>| async { Ok::<_, Infallible>(http::Response::new(Body::empty())) };
+    serve_gated(pipe, tasks, watch::channel(true).1);
+}
+
+/// Answers every call with OK once the gate is open.
+fn serve_gated(pipe: AgentPipe, tasks: &Tasks, gate: watch::Receiver<bool>) {
+    let ok = move |_: http::Request<Body>| {
+        let mut gate = gate.clone();
+        async move {
+            gate.wait_for(|open| *open).await.expect("opened");
+            Ok::<_, Infallible>(http::Response::new(Body::empty()))
+        }
+    };
     let service = tunnel::Service::new(service_fn(ok));
     let own = tasks.clone();
     tasks.spawn(async move {

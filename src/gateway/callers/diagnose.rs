@@ -9,8 +9,8 @@ use tower::service_fn;
 
 use super::door::Admitted;
 use super::routing::Routing;
-use crate::gateway::directory::Session;
-use crate::gateway::headers;
+use crate::gateway::directory::{Session, Wanted};
+use crate::gateway::headers::{self, Patience};
 use crate::gateway::name::Name;
 use crate::gateway::store::Caller;
 use crate::ops::call::Deadline;
@@ -34,7 +34,7 @@ pub(super) async fn diagnose(
     };
     let agent = routing.agent(&admitted.caller, named.as_ref()).await?;
     let session = match asked.instance.as_str() {
-        "" => routing.session(&agent)?,
+        "" => routing.session(&agent, &Wanted::default(), Patience::None).await?,
         instance => routing.instance(&agent, instance)?,
     };
     let deadline = Instant::now() + LONGEST;

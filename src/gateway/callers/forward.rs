@@ -6,26 +6,40 @@ use http::{HeaderMap, Uri};
 use tonic::Status;
 use tracing::debug;
 
+use super::bounds::{Bounds, Places, Shares};
 use super::door::Admitted;
+use super::kept::Kept;
 use super::routing::Routing;
 use crate::gateway::credentials::unanswered;
-use crate::gateway::directory::Directory;
-use crate::gateway::headers;
+use crate::gateway::directory::{Directory, Session, Wanted};
+use crate::gateway::headers::{self, Destination};
 use crate::gateway::name::{AgentId, Name};
 use crate::gateway::store::Store;
 use crate::ops::call::Deadline;
-use crate::proto::Fault;
-use crate::tunnel::{Body, wire};
+use crate::proto::{Class, Fault, Reason, methods};
+use crate::tunnel::{Body, Holding, is_unprocessed, wire};
 
 /// Sends calls to the sessions that take them.
 pub(super) struct Forward {
     store: Arc<dyn Store>,
     routing: Routing,
+    bounds: Bounds,
+}
+
+/// What of a call is the same at every session.
+struct Call {
+    agent: AgentId,
+    destination: Destination,
+    class: Class,
+    /// Without its body.
+    head: http::request::Parts,
+    body: Kept,
 }
 
 impl Forward {
-    pub(super) fn new(store: Arc<dyn Store>, directory: Arc<dyn Directory>) -> Self {
-        Self { routing: Routing::new(Arc::clone(&store), directory), store }
+    pub(super) fn new(store: Arc<dyn Store>, directory: Arc<dyn Directory>, shares: Shares) -> Self {
+        let bounds = Bounds::new(shares);
+        Self { routing: Routing::new(Arc::clone(&store), directory), store, bounds }
     }
 
     /// Sends the call and gives back of the answer what callers may see.
@@ -41,18 +55,74 @@ impl Forward {
         let admitted = parts.extensions.get::<Admitted>();
         let admitted = admitted.ok_or_else(|| Fault::internal("the call came past the door"))?;
         let agent = self.routing.agent(&admitted.caller, admitted.destination.agent.as_ref()).await?;
-        let session = self.routing.session(&agent)?;
-        let mut sent = http::Request::new(body);
-        *sent.method_mut() = parts.method;
-        // The door knows the path; a query is no part of any.
-        *sent.uri_mut() =
-            Uri::try_from(parts.uri.path()).map_err(|_| Fault::internal("the path is no URI"))?;
-        *sent.headers_mut() = self.headers(&parts.headers, admitted, &agent).await?;
-        if let Some(&deadline) = parts.extensions.get::<Deadline>() {
-            sent.extensions_mut().insert::<Deadline>(deadline);
+        let class = methods::find(parts.uri.path()).map_or(Class::Unary, |method| method.class);
+        // Before it waits for a session: who waits is in flight too.
+        let places = self.bounds.enter(&admitted.caller, &agent, class)?;
+        let head = self.head(&parts, admitted, &agent).await?;
+        let destination = admitted.destination.clone();
+        let caller = &admitted.caller.name;
+        debug!(%caller, %agent, path = head.uri.path(), "forwards");
+        let call = Call { agent, destination, class, head, body: Kept::new(body) };
+        let (answer, place) = self.attempt(&call).await?;
+        Ok(answer.map(|body| Body::new(Holding::new(body, (places, place)))))
+    }
+
+    /// Sends the call to one session after the other, until one has taken it. Only what provably was not processed goes on
+    /// to the next.
+    async fn attempt(&self, call: &Call) -> Result<(http::Response<Body>, Places), Status> {
+        let Destination { labels, patience, .. } = &call.destination;
+        let (mut tried, mut refusal) = (Vec::new(), None::<Status>);
+        loop {
+            let wanted = Wanted { labels, tried: &tried };
+            let session = match self.routing.session(&call.agent, &wanted, *patience).await {
+                Ok(session) => session,
+                // What a session said tells more than that there is no other.
+                Err(away) => return Err(refusal.unwrap_or_else(|| away.into())),
+            };
+            match self.try_at(&session, call).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failed::Elsewhere(status)) => {
+                    debug!(agent = %call.agent, session = session.id, cause = status.message(), "not taken");
+                    refusal = Some(status);
+                    tried.push(session.id.clone());
+                }
+                Err(Failed::Final(status)) => return Err(status),
+            }
         }
-        debug!(caller = %admitted.caller.name, %agent, session = session.id, path = parts.uri.path(), "forwarded");
-        session.upstream.send(sent).await
+    }
+
+    async fn try_at(&self, session: &Session, call: &Call) -> Result<(http::Response<Body>, Places), Failed> {
+        let place = self.bounds.enter_session(session, call.class);
+        let place = place.map_err(|full| Failed::Elsewhere(full.into()))?;
+        let Some(body) = call.body.attempt() else {
+            return Err(Failed::Final(Fault::internal("the call's body is not there any more").into()));
+        };
+        let answer = session.upstream.send(http::Request::from_parts(call.head.clone(), body)).await;
+        match answer {
+            Ok(answer) => {
+                call.body.forget();
+                Ok((answer, place))
+            }
+            Err(status) => Err(call.judge(status)),
+        }
+    }
+
+    /// The call as the agent shall see it.
+    async fn head(
+        &self,
+        parts: &http::request::Parts,
+        admitted: &Admitted,
+        agent: &AgentId,
+    ) -> Result<http::request::Parts, Fault> {
+        let (mut head, ()) = http::Request::new(()).into_parts();
+        head.method = parts.method.clone();
+        // The door knows the path; a query is no part of any.
+        head.uri = Uri::try_from(parts.uri.path()).map_err(|_| Fault::internal("the path is no URI"))?;
+        head.headers = self.headers(&parts.headers, admitted, agent).await?;
+        if let Some(&deadline) = parts.extensions.get::<Deadline>() {
+            head.extensions.insert::<Deadline>(deadline);
+        }
+        Ok(head)
     }
 
     async fn headers(
@@ -81,5 +151,24 @@ impl Forward {
         }
         let held = self.store.held_names(agent).await.map_err(|error| unanswered(&error))?;
         Ok(held.first().filter(|_| held.len() == 1).cloned())
+    }
+}
+
+/// What becomes of a call that a session did not answer.
+enum Failed {
+    /// It was not processed, and can be sent again.
+    Elsewhere(Status),
+    /// It may have been processed, or is gone.
+    Final(Status),
+}
+
+impl Call {
+    fn judge(&self, status: Status) -> Failed {
+        // Without a message no method has begun, whatever became of the headers.
+        let untouched = Reason::of(&status) == Some(Reason::TunnelLost) && self.body.is_untouched();
+        if (is_unprocessed(&status) || untouched) && self.body.can_repeat() {
+            return Failed::Elsewhere(status);
+        }
+        Failed::Final(status)
     }
 }

@@ -1,14 +1,16 @@
 //! Finds the agent that a caller means, and the session of it that takes the call.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::time::timeout;
 use tonic::Code;
 
 use crate::gateway::credentials::unanswered;
-use crate::gateway::directory::{self, Directory, Session};
-use crate::gateway::headers;
+use crate::gateway::dice::Dice;
+use crate::gateway::directory::{self, Directory, Session, Wanted};
+use crate::gateway::headers::{self, Label, Patience};
 use crate::gateway::name::{AgentId, Name};
 use crate::gateway::store::{Caller, Store};
 use crate::proto::{Fault, Reason};
@@ -17,12 +19,12 @@ use crate::proto::{Fault, Reason};
 pub(super) struct Routing {
     store: Arc<dyn Store>,
     directory: Arc<dyn Directory>,
-    turn: AtomicUsize,
+    dice: Dice,
 }
 
 impl Routing {
     pub(super) fn new(store: Arc<dyn Store>, directory: Arc<dyn Directory>) -> Self {
-        Self { store, directory, turn: AtomicUsize::new(0) }
+        Self { store, directory, dice: Dice::default() }
     }
 
     /// The agent of this name, or the only one of the caller's tenant.
@@ -40,18 +42,46 @@ impl Routing {
         Ok(AgentId { tenant: tenant.clone(), agent: agent.clone() })
     }
 
-    /// A session that takes the agent's next call.
-    pub(super) fn session(&self, agent: &AgentId) -> Result<Arc<Session>, Fault> {
-        let sessions = self.directory.sessions(agent);
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        directory::choose(&sessions, turn).cloned().ok_or_else(|| away(&agent.agent))
+    /// A session that takes the agent's next call; where there is none, it may wait for one to come.
+    ///
+    /// Whoever has a deadline ends the wait with it; without one it ends after [`LONGEST_WAIT`].
+    pub(super) async fn session(
+        &self,
+        agent: &AgentId,
+        wanted: &Wanted<'_>,
+        patience: Patience,
+    ) -> Result<Arc<Session>, Fault> {
+        let away = || away(&agent.agent, wanted.labels);
+        match patience {
+            Patience::None => self.now(agent, wanted).ok_or_else(away),
+            Patience::Waits => timeout(LONGEST_WAIT, self.next(agent, wanted)).await.map_err(|_| away()),
+        }
     }
 
     /// The session of this very instance.
     pub(super) fn instance(&self, agent: &AgentId, instance: &str) -> Result<Arc<Session>, Fault> {
         let mut sessions = self.directory.sessions(agent);
         sessions.retain(|session| session.instance == instance);
-        directory::choose(&sessions, 0).cloned().ok_or_else(|| gone(&agent.agent, instance))
+        let session = directory::choose(&sessions, &Wanted::default(), &self.dice);
+        session.cloned().ok_or_else(|| gone(&agent.agent, instance))
+    }
+
+    fn now(&self, agent: &AgentId, wanted: &Wanted<'_>) -> Option<Arc<Session>> {
+        directory::choose(&self.directory.sessions(agent), wanted, &self.dice).cloned()
+    }
+
+    async fn next(&self, agent: &AgentId, wanted: &Wanted<'_>) -> Arc<Session> {
+        let mut changes: watch::Receiver<u64> = self.directory.changes();
+        loop {
+            // Before the look: what comes after it is a change then.
+            changes.mark_unchanged();
+            if let Some(session) = self.now(agent, wanted) {
+                return session;
+            }
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 }
 
@@ -70,11 +100,18 @@ fn ambiguous() -> Fault {
     Fault::new(Code::InvalidArgument, Reason::AgentAmbiguous, message)
 }
 
-fn away(name: &Name) -> Fault {
-    let message = format!("no instance of the agent `{name}` is attached; look at its log");
-    Fault::new(Code::Unavailable, Reason::AgentAway, message)
+fn away(name: &Name, labels: &[Label]) -> Fault {
+    let labels = labels.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let message = match labels.as_str() {
+        "" => format!("no instance of the agent `{name}` is attached; look at its log"),
+        labels => {
+            format!("no instance of the agent `{name}` with {labels} is attached; look at its `labels`")
+        }
+    };
+    let fault = Fault::new(Code::Unavailable, Reason::AgentAway, message)
         .with("agent", name.as_str())
-        .retry_after(RETRY_WHEN_AWAY)
+        .retry_after(RETRY_WHEN_AWAY);
+    if labels.is_empty() { fault } else { fault.with("label", labels) }
 }
 
 /// No RetryInfo: an instance that has ended does not come back under its id.
@@ -88,3 +125,6 @@ fn gone(name: &Name, instance: &str) -> Fault {
 
 /// An agent that lost its link is back within a second, most often.
 const RETRY_WHEN_AWAY: Duration = Duration::from_secs(1);
+
+/// For a watch or a transfer without a deadline: an instance that takes longer to come is not about to.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);

@@ -9,12 +9,17 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::gateway::directory::Memory;
 use crate::gateway::fake::{self, Echo};
+use crate::gateway::phase::phase;
 use crate::gateway::role::Role;
 use crate::ops::Key;
 use crate::proto::Reason;
 use crate::proto::gateway::v1::agents_client::AgentsClient;
 use crate::proto::gateway::v1::{DiagnoseAgentRequest, DiagnoseAgentResponse};
 use crate::proto::methods::{METHODS, SCM_PACKAGE};
+
+mod bounded;
+mod chosen;
+mod resent;
 
 const READ: &str = "/gitproxy.scm.v1.Repos/ListRepos";
 const WRITE: &str = "/gitproxy.scm.v1.Refs/CreateBranch";
@@ -263,13 +268,17 @@ struct House {
 
 impl House {
     fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
         let store = fake::Store::new();
         let token = store.caller_token("acme", "s");
         let shared: Arc<dyn Store> = Arc::new(store.clone());
         let directory: Arc<dyn Directory> = Arc::new(Memory::default());
         let local = Local::new(&shared, &directory, HealthReporter::new()).expect("descriptors");
-        let stack =
-            stack(&shared, &directory, local, Default::default(), &Observer::default(), &Tasks::new());
+        let ((_, phase), observer) = (phase(), Observer::default());
+        let stack = stack(&shared, &directory, local, limits, &observer, (phase, &Tasks::new()));
         Self { store, directory, token, stack }
     }
 

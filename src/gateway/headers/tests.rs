@@ -33,6 +33,36 @@ fn agent_and_connection_are_accepted_once_and_only_as_names() {
 }
 
 #[test]
+fn labels_may_repeat_and_each_is_a_key_and_a_value() {
+    let sent = map(&[("gitproxy-label", "zone=b"), ("gitproxy-label", "url=a=b")]);
+    let labels = Destination::of(&sent).expect("good").labels;
+    let told: Vec<_> = labels.iter().map(|label| (label.key.as_str(), label.value.as_str())).collect();
+    assert_eq!(told, [("zone", "b"), ("url", "a=b")]);
+    let long = format!("zone={}", "b".repeat(64));
+    for bad in ["", "zone", "=b", "zone=", "zone=ä", &long] {
+        let fault = Destination::of(&map(&[("gitproxy-label", bad)])).expect_err("refused");
+        assert_eq!(fault.fact("header"), Some("gitproxy-label"), "{bad}");
+    }
+    let many: Vec<_> = (0..17).map(|_| ("gitproxy-label", "zone=b")).collect();
+    assert!(Destination::of(&map(&many)).is_err());
+    assert!(Destination::of(&map(&many[1..])).is_ok());
+}
+
+#[test]
+fn a_call_waits_only_where_it_says_so() {
+    let patience = |pairs: &[(&'static str, &str)]| {
+        Destination::of(&map(pairs)).map(|destination| destination.patience).ok()
+    };
+    assert_eq!(patience(&[]), Some(Patience::None));
+    assert_eq!(patience(&[("gitproxy-wait", "false")]), Some(Patience::None));
+    assert_eq!(patience(&[("gitproxy-wait", "true")]), Some(Patience::Waits));
+    for bad in ["", "1", "TRUE", "yes"] {
+        assert_eq!(patience(&[("gitproxy-wait", bad)]), None, "{bad}");
+    }
+    assert_eq!(patience(&[("gitproxy-wait", "true"), ("gitproxy-wait", "true")]), None);
+}
+
+#[test]
 fn only_the_named_headers_reach_the_agent() {
     let dropped = [
         ("authorization", "Bearer gpk_x"),
@@ -53,6 +83,8 @@ fn only_the_named_headers_reach_the_agent() {
         ("content-length", "1"),
         ("gitproxy-agent", "a"),
         ("gitproxy-connection", "c"),
+        ("gitproxy-label", "zone=b"),
+        ("gitproxy-wait", "true"),
         ("gitproxy-connection-bin", "x"),
         ("x-atlassian-token", "no-check"),
     ];

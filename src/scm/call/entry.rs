@@ -66,7 +66,7 @@ impl Entry {
             },
             trace: extensions.get().copied(),
             key_made: self.command.idempotency_key.map(|key| key.made()),
-            key: self.command.idempotency_key.map(|key| key.number()),
+            key: self.command.idempotency_key.map(|key| key.identity(&self.command.caller)),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::proto::scm::v1::files_client::FilesClient;
 use crate::proto::scm::v1::pull_requests_client::PullRequestsClient;
 use crate::proto::scm::v1::refs_client::RefsClient;
 use crate::scm::testing::{NoHeld, Recorder, connection};
-use crate::scm::{DenyAll, idempotency, routes};
+use crate::scm::{Caller, DenyAll, idempotency, routes};
 
 fn core(recorder: &Recorder) -> Core {
     let connections = Connections::new([connection("main", recorder)], Arc::new(NoHeld));
@@ -68,10 +68,30 @@ async fn the_backend_is_told_when_the_call_ends_and_when_its_key_was_made() {
         .service(routes(&Arc::new(core(&recorder))));
     RefsClient::new(services).create_branch(request).await.expect("allowed");
     let key_made = Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_645_557_742_000));
-    let number = Some(0x017f_22e2_79b0_7cc3_98c4_dc0c_0c07_398f);
-    let told =
-        Call { deadline: Some(ends), urgency: Urgency::Interactive, trace: None, key_made, key: number };
-    assert_eq!(recorder.told(), Some(told));
+    let told = recorder.told().expect("told");
+    assert!(told.key.is_some());
+    let (urgency, key) = (Urgency::Interactive, told.key);
+    assert_eq!(told, Call { deadline: Some(ends), urgency, trace: None, key_made, key });
+}
+
+#[tokio::test]
+async fn the_backend_tells_the_keys_of_two_callers_apart_though_they_are_the_same_number() {
+    let told = async |tenant: &str, caller: &str, key: &str| {
+        let recorder = Recorder::new();
+        let mut request = Request::new(new_branch("SHOP"));
+        request.metadata_mut().insert(idempotency::METADATA, key.parse().unwrap());
+        request.extensions_mut().insert(Caller { tenant: tenant.into(), caller: caller.into() });
+        create(core(&recorder), request).await.expect("allowed");
+        recorder.told().expect("told").key.expect("a key")
+    };
+    let (one, two) = ("017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "017f22e2-79b0-7cc3-98c4-dc0c0c073990");
+    let first = told("acme", "bot", one).await;
+    assert_eq!(told("acme", "bot", one).await, first);
+    for (tenant, caller, key) in
+        [("acme", "bat", one), ("acne", "bot", one), ("acmeb", "ot", one), ("acme", "bot", two)]
+    {
+        assert_ne!(told(tenant, caller, key).await, first, "{tenant} {caller} {key}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Faults and limits that tests switch on while the simulator runs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,13 +39,14 @@ pub struct Rule {
     left: Option<u32>,
     every: u32,
     seen: u32,
+    after: Option<RuleId>,
 }
 
 impl Rule {
     /// Hits every request, until it is removed.
     #[must_use]
     pub fn new(fault: Fault) -> Self {
-        Self { fault, method: None, path: None, left: None, every: 1, seen: 0 }
+        Self { fault, method: None, path: None, left: None, every: 1, seen: 0, after: None }
     }
 
     /// Hits only requests with this method.
@@ -72,14 +73,21 @@ impl Rule {
         Self { every: every.max(1), ..self }
     }
 
+    /// Hits only once another rule has hit a request.
+    #[must_use]
+    pub fn after(self, rule: RuleId) -> Self {
+        Self { after: Some(rule), ..self }
+    }
+
     /// Counts a request that the rule names; whether it is one of those to hit.
     fn due(&mut self) -> bool {
         self.seen = self.seen.wrapping_add(1);
         self.seen.is_multiple_of(self.every)
     }
 
-    fn hits(&self, method: &str, path: &str) -> bool {
+    fn hits(&self, method: &str, path: &str, have_hit: &BTreeSet<u64>) -> bool {
         self.left != Some(0)
+            && self.after.is_none_or(|rule| have_hit.contains(&rule.0))
             && self.method.as_deref().is_none_or(|wanted| wanted == method)
             && self.path.as_deref().is_none_or(|part| path.contains(part))
     }
@@ -152,6 +160,8 @@ struct Bucket {
 struct Settings {
     next: u64,
     rules: Vec<(RuleId, Rule)>,
+    /// The rules that have hit something.
+    have_hit: BTreeSet<u64>,
     limit: Option<RateLimit>,
     buckets: HashMap<String, Bucket>,
     allowances: BTreeMap<String, Allowance>,
@@ -279,10 +289,12 @@ impl Knobs {
     pub(crate) fn hit(&self, method: &str, path: &str) -> Vec<Fault> {
         let mut settings = self.lock();
         let mut faults = Vec::new();
-        for (_, rule) in settings.rules.iter_mut().filter(|(_, rule)| rule.hits(method, path)) {
-            if !rule.due() {
+        let Settings { rules, have_hit, .. } = &mut *settings;
+        for (id, rule) in rules {
+            if !rule.hits(method, path, have_hit) || !rule.due() {
                 continue;
             }
+            have_hit.insert(id.0);
             rule.left = rule.left.map(|left| left - 1);
             faults.push(rule.fault.clone());
         }
@@ -338,6 +350,16 @@ mod tests {
         let hits: Vec<bool> = (0..7).map(|_| !knobs.hit("POST", "/x").is_empty()).collect();
         assert_eq!(hits, [false, false, true, false, false, false, false]);
         assert!(knobs.hit("GET", "/x").is_empty());
+    }
+
+    #[test]
+    fn a_rule_may_wait_for_another_to_hit() {
+        let knobs = Knobs::default();
+        let first = knobs.add(Rule::new(Fault::DropAnswer).method("POST").times(1));
+        knobs.add(Rule::new(Fault::Status(500)).method("GET").after(first));
+        assert!(knobs.hit("GET", "/x").is_empty());
+        assert_eq!(knobs.hit("POST", "/x"), [Fault::DropAnswer]);
+        assert_eq!(knobs.hit("GET", "/x"), [Fault::Status(500)]);
     }
 
     #[test]

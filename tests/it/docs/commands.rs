@@ -161,10 +161,13 @@ fn cell(text: &str) -> String {
 const INTRODUCTION: &str = "\
 Every command is an ordinary gRPC method of the package `gitproxy.scm.v1`, called at the gateway as if it were local: with a
 deadline (`grpc-timeout`), and a token in `authorization`. The metadata `gitproxy-agent` names the agent where the tenant has
-several, `gitproxy-connection` the connection where the agent has several. A write takes an `idempotency-key`, a UUIDv7 made
+several, `gitproxy-connection` the connection where the agent has several. `gitproxy-label: key=value`, which may repeat, asks
+for an instance with that label; `gitproxy-wait: true` lets the call wait for an instance that is about to come, up to its
+deadline. A write takes an `idempotency-key`, a UUIDv7 made
 anew for each intended write: then a call whose answer was lost may simply be repeated ([writes.md](writes.md)).
 
 A diff, or a page of 10,000 paths, may be larger than the 4 MiB that most clients of gRPC take: let yours take 16 MiB.
+A request's message may be 8 MiB (a larger one is OUT_OF_RANGE, from the agent), the metadata of a call 64 KiB.
 
 `CA.pem`, `gpk_…` and `GATEWAY` stand for yours; `cargo run --example demo` prints lines with all three filled in.
 

@@ -160,6 +160,12 @@ impl Told {
         facts.and_then(|facts| facts.get(name)).cloned().unwrap_or_default()
     }
 
+    /// The answer as JSON; empty where there is none.
+    pub(super) fn json(&self) -> String {
+        let json = self.answer.as_ref().map(|answer| serde_json::to_string(answer).expect("JSON"));
+        json.unwrap_or_default()
+    }
+
     /// Whether the answer has something in a member, or need not.
     pub(super) fn has(&self, member: &str) -> bool {
         member.is_empty()

@@ -175,25 +175,58 @@ async fn equal_comments_under_keys_of_one_moment_stay_two_in_one_process() {
     assert_eq!(count(&world, WriteKind::Comment), 2);
 }
 
+/// A text in four equal parts.
+fn in_four() -> pb::PostCommentRequest {
+    pb::PostCommentRequest { split: true, ..comment(1, &"x".repeat(4 * 32_000)) }
+}
+
+/// All four parts, each a comment of its own, and no further comment.
+fn are_four(world: &World, posted: &pb::PostCommentResponse) {
+    let first = posted.comment.as_ref().expect("named").id;
+    let ids: HashSet<_> = posted.parts.iter().map(|part| part.id).chain([first]).collect();
+    assert_eq!((posted.parts.len(), ids.len(), count(world, WriteKind::Comment)), (3, 4, 4));
+    assert!(posted.parts.iter().all(|part| part.parent_id == first));
+}
+
 #[tokio::test]
-async fn equal_parts_of_a_text_are_all_posted_and_found_again_by_another_process() {
-    let world = ahead(Version::V9_4).await;
-    world.client().open_pr(opening("x", "master", "Bump")).await.expect("opened");
+async fn equal_parts_of_a_text_are_all_posted_and_found_again_by_any_process() {
     let under_key =
-        || world.client().during(Call { key_made: first_made(), key: Some(7), ..Call::default() });
-    let long = pb::PostCommentRequest { split: true, ..comment(1, &"x".repeat(4 * 32_000)) };
-    // The third part fails: a process that knows nothing of the first two goes on after them.
-    let cut =
-        world.sim.knobs().add(Rule::new(Trouble::Status(403)).method("POST").path("/comments").every(3));
-    let failed = Fault::from(under_key().post_comment(long.clone()).await.expect_err("in part"));
-    world.sim.knobs().remove(cut);
-    assert_eq!((failed.fact("parts_posted"), failed.fact("parts")), (Some("2"), Some("4")), "{failed}");
-    for _ in 0..2 {
-        let posted = under_key().post_comment(long.clone()).await.expect("posted");
-        assert!(posted.existing);
-        let ids: HashSet<_> = posted.parts.iter().map(|part| part.id).collect();
-        assert_eq!((posted.parts.len(), ids.len()), (3, 3));
-        assert_eq!(count(&world, WriteKind::Comment), 4);
+        |client: Client| client.during(Call { key_made: first_made(), key: Some(7), ..Call::default() });
+    for (posted, same_process) in [(1, false), (2, false), (2, true), (3, false), (3, true)] {
+        let world = ahead(Version::V9_4).await;
+        let client = world.client();
+        client.open_pr(opening("x", "master", "Bump")).await.expect("opened");
+        let rule = Rule::new(Trouble::Status(403)).method("POST").path("/comments").every(posted + 1);
+        let cut = world.sim.knobs().add(rule);
+        let failed = under_key(client.clone()).post_comment(in_four()).await.expect_err("in part");
+        world.sim.knobs().remove(cut);
+        let failed = Fault::from(failed);
+        let done = posted.to_string();
+        assert_eq!(
+            (failed.fact("parts_posted"), failed.fact("parts")),
+            (Some(&*done), Some("4")),
+            "{failed}"
+        );
+        for _ in 0..2 {
+            let client = if same_process { client.clone() } else { world.client() };
+            let answer = under_key(client).post_comment(in_four()).await.expect("posted");
+            assert!(answer.existing);
+            are_four(&world, &answer);
+        }
+    }
+}
+
+#[tokio::test]
+async fn equal_parts_whose_answers_are_lost_are_told_apart() {
+    for key in [None, Some(7)] {
+        let world = ahead(Version::V9_4).await;
+        let client = world.client();
+        client.open_pr(opening("x", "master", "Bump")).await.expect("opened");
+        world.trouble(Rule::new(Trouble::DropAnswer).method("POST").path("/comments"));
+        let client = key.map_or(client.clone(), |key| keyed(&client, key));
+        let posted = client.post_comment(in_four()).await.expect("read back");
+        assert!(!posted.existing);
+        are_four(&world, &posted);
     }
 }
 
@@ -229,10 +262,34 @@ async fn a_comment_that_another_process_has_changed_under_the_key_is_as_asked() 
     let again = keyed(&world.client(), 7).update_comment(update("Look!")).await.expect("it is as asked");
     assert_eq!(again.comment.expect("named").version, 1);
     assert_eq!(reason(world.client().update_comment(update("Look!")).await), Reason::CommentOutOfDate);
-    assert_eq!(
-        reason(keyed(&world.client(), 7).update_comment(update("Other")).await),
-        Reason::CommentOutOfDate
-    );
+    let another = |asked| async { reason(keyed(&world.client(), 7).update_comment(asked).await) };
+    assert_eq!(another(update("Other")).await, Reason::CommentOutOfDate);
+    // A version that the comment has yet to reach is no sign of an earlier attempt.
+    let ahead = pb::UpdateCommentRequest { expected_version: Some(2), ..update("Look!") };
+    assert_eq!(another(ahead).await, Reason::CommentOutOfDate);
+}
+
+#[tokio::test]
+async fn a_comment_that_another_process_has_resolved_or_deleted_under_the_key_is_as_asked() {
+    let world = ahead(Version::V9_4).await;
+    let client = world.client();
+    client.open_pr(opening("x", "master", "Bump")).await.expect("opened");
+    let posted = |kind: pb::CommentKind| {
+        let asked = pb::PostCommentRequest { kind: kind.into(), ..comment(1, "Look") };
+        async { client.post_comment(asked).await.expect("posted").comment.expect("named") }
+    };
+    for kind in [pb::CommentKind::Task, pb::CommentKind::Unspecified] {
+        let comment = posted(kind).await;
+        let (repo, pr_id, comment_id) = (web(), 1, comment.id);
+        let resolve = pb::ResolveCommentRequest { repo: repo.clone(), pr_id, comment_id, reopen: false };
+        let first = keyed(&client, 7).resolve_comment(resolve.clone()).await.expect("resolved");
+        let again = keyed(&world.client(), 7).resolve_comment(resolve).await.expect("it is as asked");
+        let version = first.comment.expect("named").version;
+        assert_eq!((again.comment.expect("named").version, version), (version, comment.version + 1));
+        let delete = pb::DeleteCommentRequest { repo, pr_id, comment_id, expected_version: Some(version) };
+        keyed(&client, 8).delete_comment(delete.clone()).await.expect("deleted");
+        keyed(&world.client(), 8).delete_comment(delete).await.expect("it is gone");
+    }
 }
 
 #[tokio::test]

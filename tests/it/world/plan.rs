@@ -16,6 +16,8 @@ pub(crate) struct Plan {
     pub(super) push: Push,
     /// `TENANT/NAME` with the role.
     pub(super) callers: Vec<(String, &'static str)>,
+    /// The NATS that its gateway shares with others.
+    pub(super) cluster: Option<String>,
 }
 
 /// An agent.
@@ -82,14 +84,20 @@ impl Link {
 impl Plan {
     pub(super) fn new() -> Self {
         let callers = vec![("acme/caller".to_owned(), "write"), ("acme/operator".to_owned(), "operator")];
-        let plan =
-            Self { simulator: SimConfig::default(), sites: Vec::new(), push: Push::default(), callers };
+        let (simulator, push) = (SimConfig::default(), Push::default());
+        let plan = Self { simulator, sites: Vec::new(), push, callers, cluster: None };
         plan.agent("acme/site")
     }
 
     /// Changes the simulator's version.
     pub(crate) fn version(mut self, version: Version) -> Self {
         self.simulator = self.simulator.version(version);
+        self
+    }
+
+    /// Makes the gateway one of several, which share this NATS.
+    pub(crate) fn cluster(mut self, nats: &str) -> Self {
+        self.cluster = Some(nats.to_owned());
         self
     }
 

@@ -156,9 +156,9 @@ impl Form {
         let constraints = multer::Constraints::new().size_limit(sizes);
         let body = BodyDataStream::new(Full::new(body.to_bytes()));
         let mut form = multer::Multipart::with_constraints(body, boundary, constraints);
-        let refused = |error| match error {
-            multer::Error::FieldSizeExceeded { .. } => too_large(limit),
-            other => unreadable(&other),
+        let refused = |error| {
+            let large = matches!(error, multer::Error::FieldSizeExceeded { .. });
+            if large { too_large(limit) } else { unreadable(&error) }
         };
         let mut parts = HashMap::new();
         while let Some(field) = form.next_field().await.map_err(refused)? {

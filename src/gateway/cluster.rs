@@ -1,0 +1,89 @@
+//! Several gateways that share a directory on NATS and forward calls to one another, once.
+//!
+//! Each gateway writes who it is and which sessions it holds into one key-value bucket (`nats`, `entry`) and keeps what
+//! it reads of the others beside its own sessions (`shared`). A call for a session elsewhere goes over mutual TLS to the
+//! gateway that holds it (`peer`), which takes it on a listener of its own (`door`) and never sends it on to a third.
+
+mod door;
+mod entry;
+mod hop;
+mod nats;
+mod peer;
+mod shared;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+
+use self::door::Door;
+pub(super) use self::shared::Shared;
+use crate::egress::serve::ServerTls;
+use crate::egress::{ClientIdentity, Egress};
+use crate::ops::Tasks;
+use crate::tunnel::{self, admit, deadline};
+
+/// What makes a gateway one of several.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// NATS servers, as `nats://host:port` or `tls://host:port`.
+    pub nats: Vec<String>,
+    /// File with `USER:PASSWORD` or a token, read at each connection.
+    pub nats_credentials: Option<PathBuf>,
+    /// TLS with NATS.
+    pub nats_tls: Egress,
+    /// The bucket that the gateways share.
+    pub bucket: String,
+    /// Where the other gateways reach this one, `host:port`.
+    pub advertise: String,
+    /// Certificate of the peers' listener, and the authority of its clients.
+    pub tls: ServerTls,
+    /// The way out to peers: trusts `peers.ca` alone and shows [`Config::identity`].
+    pub egress: Egress,
+    /// The certificate that peers are shown.
+    pub identity: ClientIdentity,
+    /// How often a gateway says that it lives. One that has missed four is gone.
+    pub beat: Duration,
+}
+
+impl Config {
+    /// The beat of the design.
+    pub const BEAT: Duration = Duration::from_secs(3);
+}
+
+/// What the peers' listener bounds.
+pub(super) struct Bounds {
+    pub(super) handshakes: usize,
+    pub(super) tunnel: tunnel::Options,
+    pub(super) deadlines: deadline::Defaults,
+    pub(super) limits: admit::Limits,
+}
+
+/// Starts to share the directory and to take calls of peers. Connections of peers run in `serving`, the talk with NATS
+/// and connections to peers in `talking`.
+pub(super) fn start(
+    name: &str,
+    config: Config,
+    listener: TcpListener,
+    bounds: Bounds,
+    (serving, talking): (&Tasks, &Tasks),
+) -> Arc<Shared> {
+    let tls = config.tls.clone();
+    let shared = Shared::new(name, config, bounds.tunnel.clone(), talking);
+    let door = Door::new(tls, Arc::clone(&shared), bounds, serving);
+    serving.spawn(door.run(listener));
+    talking.spawn(nats::run(Arc::clone(&shared)));
+    shared
+}
+
+/// What NATS asks for.
+enum Login {
+    None,
+    Password(String, SecretString),
+    Token(SecretString),
+}
+
+#[cfg(test)]
+mod tests;

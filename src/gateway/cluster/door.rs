@@ -1,0 +1,143 @@
+//! The peers' listener: takes calls that other gateways forward, for the instances that are attached here.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tonic::Code;
+use tower::{ServiceBuilder, service_fn};
+use tracing::{debug, warn};
+
+use super::hop::{self, Hop};
+use super::{Bounds, Shared};
+use crate::egress::serve::{self, ServerTls};
+use crate::gateway::dice::Dice;
+use crate::gateway::directory::{self, Wanted};
+use crate::ops::Tasks;
+use crate::proto::{Fault, Reason, methods};
+use crate::tunnel::admit::AdmitLayer;
+use crate::tunnel::deadline::DeadlineLayer;
+use crate::tunnel::{self, Body, wire};
+
+/// See the module.
+pub(super) struct Door {
+    tls: ServerTls,
+    shared: Arc<Shared>,
+    bounds: Bounds,
+    places: AdmitLayer,
+    handshakes: Arc<Semaphore>,
+    tasks: Tasks,
+}
+
+impl Door {
+    pub(super) fn new(tls: ServerTls, shared: Arc<Shared>, bounds: Bounds, tasks: &Tasks) -> Self {
+        let handshakes = Arc::new(Semaphore::new(bounds.handshakes));
+        let places = AdmitLayer::new(bounds.limits, tasks);
+        Self { tls, shared, bounds, places, handshakes, tasks: tasks.clone() }
+    }
+
+    /// Accepts until its tasks drain.
+    pub(super) async fn run(self, listener: TcpListener) {
+        let door = Arc::new(self);
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((tcp, _)) => {
+                        let own = Arc::clone(&door);
+                        door.tasks.spawn(async move { own.take(tcp).await });
+                    }
+                    Err(error) => {
+                        warn!(listener = "peers", %error, "a connection cannot be accepted");
+                        sleep(PAUSE).await;
+                    }
+                },
+                () = door.tasks.draining() => return,
+            }
+        }
+    }
+
+    async fn take(&self, tcp: TcpStream) {
+        let Ok(place) = self.handshakes.try_acquire() else {
+            return debug!(listener = "peers", "too many handshakes: a connection is refused");
+        };
+        if tcp.set_nodelay(true).is_err() {
+            return;
+        }
+        let stream = match timeout(HANDSHAKE, self.tls.acceptor().accept(tcp)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return warn!(listener = "peers", %error, "a peer's TLS handshake failed"),
+            Err(_) => return debug!(listener = "peers", limit = ?HANDSHAKE, "a TLS handshake took too long"),
+        };
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let fingerprint = shown.map(|der| serve::fingerprint(der)).unwrap_or_default();
+        // A gateway that has just come may call before its entry has arrived here.
+        let known = timeout(ENTRY, self.shared.gateway_of(&fingerprint)).await;
+        let Ok(gateway) = known else {
+            return warn!(
+                listener = "peers",
+                fingerprint, "a connection is refused: no live gateway of the directory has its certificate"
+            );
+        };
+        drop(place);
+        let ended =
+            tunnel::serve(stream, self.stack(gateway.clone()), &self.bounds.tunnel, &self.tasks).await;
+        debug!(listener = "peers", gateway, ?ended, "a peer's connection ended");
+    }
+
+    fn stack(&self, gateway: String) -> tunnel::Service {
+        let shared = Arc::clone(&self.shared);
+        let serve = service_fn(move |request: http::Request<Body>| {
+            let (shared, gateway) = (Arc::clone(&shared), gateway.clone());
+            async move { Ok::<_, Infallible>(forward(&shared, &gateway, request).await) }
+        });
+        let stack = ServiceBuilder::new()
+            // First: the time left of a call runs here too, should the peer stop.
+            .layer(DeadlineLayer::new(self.bounds.deadlines, &self.tasks))
+            // Refuse at once when full, over all peers; a drain waits for what is in flight.
+            .layer(self.places.clone())
+            .service(serve);
+        tunnel::Service::new(stack)
+    }
+}
+
+/// Gives a call to the instance that it is for, if it is here. It goes no further: only sessions of this gateway are asked.
+async fn forward(shared: &Shared, gateway: &str, mut request: http::Request<Body>) -> http::Response<Body> {
+    if !shared.is_live(gateway) {
+        let message = "the directory has no such gateway any more";
+        return hop::untaken(Fault::new(Code::Unavailable, Reason::CredentialInvalid, message));
+    }
+    if methods::find(request.uri().path()).is_none() {
+        let message = "no such method: the gateways' builds differ too much";
+        return hop::untaken(Fault::new(Code::Unimplemented, Reason::MethodUnknown, message));
+    }
+    let hop = match Hop::take(request.headers_mut()) {
+        Ok(hop) => hop,
+        Err(fault) => return hop::untaken(fault),
+    };
+    hop::relayed(request.headers_mut());
+    // The agent's channel puts in its own.
+    let path = request.uri().path().to_owned();
+    let Ok(uri) = http::Uri::try_from(path) else {
+        return wire::status_response(Fault::internal("the path is no URI").into());
+    };
+    *request.uri_mut() = uri;
+    let mut sessions = shared.here(&hop.agent);
+    sessions.retain(|session| session.instance == hop.instance);
+    // Of one instance only the newest session counts: there is nothing to draw lots for.
+    let chosen = directory::choose(&sessions, &Wanted::default(), &Dice::seeded(0));
+    let Some(session) = chosen else { return hop::untaken(hop::gone(&hop)) };
+    debug!(gateway, agent = %hop.agent, session = session.id, path = request.uri().path(), "taken from a peer");
+    match session.upstream.send(request).await {
+        Ok(answer) => hop::cleaned(answer),
+        Err(status) if tunnel::is_unprocessed(&status) => hop::untaken_status(status),
+        Err(status) => wire::status_response(status),
+    }
+}
+
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// NATS carries an entry in milliseconds.
+const ENTRY: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,150 @@
+//! The way to another gateway: one connection, and calls on it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::Uri;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+use tonic::{Code, Status};
+use tower::ServiceExt as _;
+use tracing::{debug, warn};
+
+use super::hop::{self, HOP, Hop};
+use crate::egress::{Alpn, Connector, Egress, Origin};
+use crate::gateway::directory::Upstream;
+use crate::gateway::name::AgentId;
+use crate::ops::{Tasks, causes};
+use crate::proto::{Fault, Reason};
+use crate::tunnel::{self, Body, Channel};
+
+/// Another gateway.
+pub(super) struct Peer {
+    id: String,
+    connector: Connector,
+    options: tunnel::Options,
+    tasks: Tasks,
+    link: Mutex<Link>,
+}
+
+#[derive(Default)]
+struct Link {
+    channel: Option<Channel>,
+    /// When the last attempt failed: those who come right after are told the same.
+    failed: Option<Instant>,
+}
+
+/// A session at another gateway, as calls see it.
+pub(super) struct Remote {
+    pub(super) peer: Arc<Peer>,
+    pub(super) session: (AgentId, String),
+    /// Hears that the peer cannot be reached.
+    pub(super) unreachable: Arc<dyn Fn(&str) + Send + Sync>,
+    pub(super) in_flight: Arc<AtomicUsize>,
+}
+
+/// Counts a call until its body is dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Peer {
+    /// `None` where `advertise` is no `host:port`.
+    pub(super) fn new(
+        id: &str,
+        advertise: &str,
+        egress: &Egress,
+        options: tunnel::Options,
+        tasks: &Tasks,
+    ) -> Option<Self> {
+        let uri = Uri::try_from(format!("https://{advertise}/")).ok()?;
+        let connector = egress.connector(Origin::of_uri(&uri).ok()?, Alpn::Http2Only);
+        Some(Self { id: id.to_owned(), connector, options, tasks: tasks.group(), link: Mutex::default() })
+    }
+
+    /// Ends the connection and every call on it.
+    pub(super) fn cut(&self) {
+        self.tasks.cut();
+    }
+
+    async fn channel(&self) -> Result<Channel, Status> {
+        // Who comes while another dials waits for that one's outcome.
+        let mut link = self.link.lock().await;
+        if let Some(open) = link.channel.as_ref().filter(|channel| !channel.is_closed()) {
+            return Ok(open.clone());
+        }
+        if link.failed.is_some_and(|at| at.elapsed() < PAUSE) {
+            return Err(away());
+        }
+        match timeout(DIAL, self.dial()).await.unwrap_or_else(|_| Err("it takes too long".to_owned())) {
+            Ok(channel) => {
+                *link = Link { channel: Some(channel.clone()), failed: None };
+                Ok(channel)
+            }
+            Err(cause) => {
+                warn!(peer = self.id, address = %self.connector.origin(), cause, "another gateway cannot be reached");
+                *link = Link { channel: None, failed: Some(Instant::now()) };
+                Err(away())
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<Channel, String> {
+        let stream = self.connector.connect().await.map_err(|error| causes(&error))?;
+        let channel = tunnel::channel(stream, &self.options, &self.tasks).await;
+        channel.map_err(|status| status.message().to_owned())
+    }
+}
+
+impl Upstream for Remote {
+    fn send(
+        &self,
+        mut request: http::Request<Body>,
+    ) -> BoxFuture<'static, Result<http::Response<Body>, Status>> {
+        let (peer, unreachable) = (Arc::clone(&self.peer), Arc::clone(&self.unreachable));
+        let (session, counted) = (self.session.clone(), Counted::new(&self.in_flight));
+        Box::pin(async move {
+            request.headers_mut().insert(HOP, Hop::mark(&session)?);
+            let channel = peer.channel().await.inspect_err(|_| unreachable(&peer.id));
+            let channel = channel.map_err(tunnel::unprocessed)?;
+            let answer = channel.oneshot(request).await?;
+            if let Some(status) = hop::refusal(&answer) {
+                debug!(peer = peer.id, cause = status.message(), "a peer did not take a call");
+                return Err(tunnel::unprocessed(status));
+            }
+            Ok(answer.map(|body| {
+                use http_body_util::BodyExt as _;
+                Body::new(body.map_frame(move |frame| {
+                    let _ = &counted;
+                    frame
+                }))
+            }))
+        })
+    }
+
+    fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn away() -> Status {
+    let message = "the gateway that holds the agent cannot be reached; nothing was done";
+    Fault::new(Code::Unavailable, Reason::AgentAway, message).retry_after(PAUSE).into()
+}
+
+/// For a connection inside one company's cloud.
+const DIAL: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(500);

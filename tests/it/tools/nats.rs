@@ -1,0 +1,50 @@
+//! NATS with JetStream, which several gateways share their directory on.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::need;
+use crate::world::program::Program;
+
+/// A running nats-server whose files outlive it, so that it can be started again.
+pub(crate) struct Nats {
+    server: Option<Program>,
+    addr: SocketAddr,
+    program: PathBuf,
+    files: TempDir,
+}
+
+impl Nats {
+    /// Starts it; none where there is none.
+    pub(crate) async fn start() -> Option<Self> {
+        let program = need::program("nats-server")?;
+        let files = super::open_folder();
+        let addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), super::free_port(Ipv4Addr::LOCALHOST.into()));
+        let mut nats = Self { server: None, addr, program, files };
+        nats.resume().await;
+        Some(nats)
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("nats://{}", self.addr)
+    }
+
+    /// Kills it.
+    pub(crate) fn stop(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts it again with the files that it left.
+    pub(crate) async fn resume(&mut self) {
+        let mut command = Command::new(&self.program);
+        command.args(["-js", "-a", "127.0.0.1", "-p", &self.addr.port().to_string(), "-sd"]);
+        command.arg(self.files.path());
+        let mut server = Program::start(&mut command);
+        assert!(server.comes_to("Server is ready").await, "nats-server:\n{}", server.log());
+        self.server = Some(server);
+    }
+}
