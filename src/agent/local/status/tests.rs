@@ -71,7 +71,7 @@ async fn the_most_that_there_can_be_to_tell_fits_into_the_buffer_of_a_socket() {
     assert!(line.len() < 128 * 1024, "{} bytes", line.len());
     assert_eq!(status.calls[0].code, "NOT_FOUND");
     let (stream, reader) = tokio::net::UnixStream::pair().expect("a pair");
-    tokio::time::timeout(Duration::from_secs(30), tell(stream, &status)).await.expect("nobody need read");
+    time::timeout(Duration::from_secs(30), tell(stream, &status)).await.expect("nobody need read");
     drop(reader);
 }
 
