@@ -48,8 +48,8 @@ struct Publication {
 enum Standing {
     /// Just this.
     AsAsked,
-    /// A report with as many annotations.
-    AsLarge,
+    /// What Bitbucket may make of it, should it keep texts in another form than they were given.
+    Alike,
     /// Something else, or nothing.
     Other,
 }
@@ -91,12 +91,14 @@ impl Client {
         let target = Target { repo, commit, key: asked.key };
         let count = i32::try_from(annotations.len()).unwrap_or(i32::MAX);
         let Target { repo, commit, key } = &target;
-        let what = ["report", repo.project().as_str(), repo.slug().as_str(), commit.as_str(), key];
+        // Bitbucket takes both names in any case.
+        let [project, slug] = [repo.project().as_str(), repo.slug().as_str()].map(str::to_lowercase);
+        let what = ["report", &project, &slug, commit.as_str(), key];
         let _turn = self.writes().turns.take(&what).await;
         let publication = Publication { target, report, annotations };
         let unchanged = match self.compare(&publication).await? {
             Standing::AsAsked => true,
-            Standing::AsLarge | Standing::Other => {
+            Standing::Alike | Standing::Other => {
                 self.publish(&publication).await?;
                 false
             }
@@ -119,9 +121,8 @@ impl Client {
             let of = publication.annotations.len();
             match self.compare(publication).await {
                 Ok(Standing::AsAsked) => return Ok(()),
-                // Bitbucket may keep a text in another form than it was given.
-                Ok(Standing::AsLarge) if lost.is_none() => return Ok(()),
-                Ok(Standing::AsLarge | Standing::Other) => doubt = Some(lost.unwrap_or(CONTESTED)),
+                Ok(Standing::Alike) if lost.is_none() => return Ok(()),
+                Ok(Standing::Alike | Standing::Other) => doubt = Some(lost.unwrap_or(CONTESTED)),
                 Err(source) => return Err(lost.unwrap_or_else(|| in_part(of, of, source))),
             }
         }
@@ -153,14 +154,14 @@ impl Client {
             Err(error) if error.reason() == Some(Reason::NotFound) => return Ok(Standing::Other),
             Err(error) => return Err(error),
         };
-        let same = found.is(report);
         let there =
             self.send(draft(Method::GET, target.annotations()).empty()).await?.json::<Annotations>()?;
-        let as_large = there.len() == annotations.len();
-        Ok(match same && there.are(annotations) {
-            true => Standing::AsAsked,
-            false if as_large => Standing::AsLarge,
-            false => Standing::Other,
+        Ok(if found.is(report) && there.are(annotations) {
+            Standing::AsAsked
+        } else if found.is_like(report) && there.are_like(annotations) {
+            Standing::Alike
+        } else {
+            Standing::Other
         })
     }
 }

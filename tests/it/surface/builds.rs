@@ -193,3 +193,34 @@ async fn a_report_that_cannot_be_replaced_is_left_as_it_was() {
     world.sim.knobs().clear();
     assert!(client.publish_report(report(&head, 2)).await.expect("there").unchanged);
 }
+
+#[tokio::test]
+async fn a_report_in_doubt_stays_so_when_the_second_attempt_is_refused() {
+    let world = World::new(Version::V9_4).await;
+    let client = world.client();
+    let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
+    let lost = Rule::new(Trouble::DropAnswer).method("POST").path("/annotations").times(1);
+    let lost = world.sim.knobs().add(lost);
+    world.trouble(Rule::new(Trouble::Status(403)).method("PUT").after(lost));
+    assert_eq!(reason(client.publish_report(report(&head, 600)).await), Reason::WriteUncertain);
+    world.sim.knobs().clear();
+    assert!(!client.publish_report(report(&head, 600)).await.expect("completed").unchanged);
+}
+
+#[tokio::test]
+async fn a_link_that_is_no_address_is_refused_before_anything_is_written() {
+    use gitproxy::proto::scm::v1::builds_client::BuildsClient;
+
+    let world = World::new(Version::V9_4).await;
+    let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
+    let mut asked = report(&head, 1);
+    let before = world.sim.writes().len();
+    for link in ["https://", "https://a b/", "ftp://x.example/", "http:"] {
+        asked.annotations[0].link = link.to_owned();
+        let refused =
+            BuildsClient::new(crate::surface::writes::agent(&world)).publish_report(asked.clone()).await;
+        let status = refused.expect_err(link);
+        assert_eq!(Reason::of(&status), Some(Reason::InvalidField), "{link}: {status}");
+    }
+    assert_eq!(world.sim.writes().len(), before);
+}
