@@ -157,6 +157,18 @@ impl Annotation {
     }
 }
 
+impl Annotation {
+    /// As many bytes as it takes as JSON, or a few more.
+    pub(super) fn longest(&self) -> usize {
+        let texts = [&self.path, &self.message, &self.link, &self.external_id];
+        texts
+            .iter()
+            .map(|text| serde_json::to_string(text).map_or(6 * text.len(), |json| json.len()))
+            .sum::<usize>()
+            + REST
+    }
+}
+
 impl Annotations {
     /// Whether they are these, in whatever order, each as often.
     pub(super) fn are(&self, wanted: &[Annotation]) -> bool {
@@ -169,6 +181,9 @@ impl Annotations {
         sorted(&self.annotations, place) == sorted(wanted, place)
     }
 }
+
+/// The names of an annotation's members, its line, severity and type.
+const REST: usize = 160;
 
 fn sorted<T: Ord>(annotations: &[Annotation], of: impl Fn(&Annotation) -> T) -> Vec<T> {
     let mut sorted: Vec<_> = annotations.iter().map(of).collect();
