@@ -76,7 +76,7 @@ impl Client {
     ///
     /// Report and annotations are separate writes of Bitbucket's. Each is one that may be repeated: the report and the
     /// deletion are what they are however often they are done, and annotations are deleted before they are added again. In
-    /// this process those who publish under one key take turns.
+    /// one client those who publish under one key take turns.
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::OutsideProject`], and Bitbucket's refusals, such as `PERMISSION_MISSING` for a report that
@@ -95,10 +95,7 @@ impl Client {
         let target = Target { repo, commit, key: asked.key };
         let count = i32::try_from(annotations.len()).unwrap_or(i32::MAX);
         let Target { repo, commit, key } = &target;
-        // Bitbucket takes both names in any case.
-        let [project, slug] = [repo.project().as_str(), repo.slug().as_str()].map(str::to_lowercase);
-        let what = ["report", &project, &slug, commit.as_str(), key];
-        let _turn = self.writes().turns.take(&what).await;
+        let _turn = self.writes().turns.take(repo, &["report", commit.as_str(), key]).await;
         let publication = Publication { target, report, annotations };
         let unchanged = match self.compare(&publication).await? {
             Standing::AsAsked => true,
@@ -111,7 +108,7 @@ impl Client {
     }
 
     /// Publishes, and reads what stands then: an answer may have been lost, or another process may have published its own in
-    /// between. What is not as asked is published once more from the start, which deletes whatever has arrived.
+    /// between. What is not as asked is published again from the start, which deletes whatever has arrived.
     async fn publish(&self, publication: &Publication) -> Result<(), Error> {
         let mut doubt = None;
         for attempt in 0..ATTEMPTS {
