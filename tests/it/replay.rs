@@ -29,6 +29,7 @@ async fn what_a_real_bitbucket_said_arrives() {
         let found = match command {
             Some(command) if recording.is_success() => well(&house, command, recording).await,
             _ if recording.is_refusal() => refused(&house, command, recording).await,
+            // Of an endpoint that no command asks, such as webhooks and settings.
             Some(_) | None => continue,
         };
         match (EXCEPTED.iter().find(|(file, _)| recording.file == *file), found) {
@@ -55,17 +56,33 @@ async fn what_a_real_bitbucket_said_arrives() {
 
 /// Replays a success; every member that the table names and the answer has must be in the message.
 async fn well(house: &House, command: &Replayed, recording: &Recording) -> Result<(), String> {
-    let told = house.ask(command, recording).await;
-    let message = told.map_err(|status| format!("{status:?}"))?;
+    let message = match house.ask(command, recording).await {
+        Ok(message) => message,
+        Err(status) if is_of_another(command, &status) => return Ok(()),
+        Err(status) => return Err(format!("{status:?}")),
+    };
     let body = recording.body_as_json();
     let Replayed { from, to, members, .. } = command;
     let pointers =
         members.iter().map(|(source, target)| (format!("{from}{source}"), format!("{to}{target}")));
     let lost: Vec<_> = pointers
-        .filter(|(source, target)| pointers::has(&body, source) && !pointers::has(&message, target))
-        .map(|(source, target)| format!("{source} does not arrive as {target}"))
+        .filter_map(|(source, target)| {
+            let (said, arrived) = (pointers::count(&body, &source), pointers::count(&message, &target));
+            (arrived < said).then(|| format!("of {said} {source} {arrived} arrive as {target}"))
+        })
         .collect();
     if lost.is_empty() { Ok(()) } else { Err(format!("{} in {message}", lost.join(", "))) }
+}
+
+/// The house says what was recorded, whoever asks and whatever was published: that it is about something else than was asked
+/// for has been read from it.
+fn is_of_another(command: &Replayed, status: &tonic::Status) -> bool {
+    let reason = gitproxy::proto::Reason::of(status).map_or("", gitproxy::proto::Reason::word);
+    match (command.name, command.method) {
+        ("Builds/PublishReport", _) => status.message().contains("Bitbucket has something else now"),
+        ("PullRequests/ReviewPR", "GET") => reason == "TOKEN_HAS_NO_USER",
+        _ => false,
+    }
 }
 
 /// Replays a refusal: by the command that it was the answer to, or else by one that reads.
@@ -78,8 +95,9 @@ async fn refused(
         return Err("no reason is known for it: add one".to_owned());
     };
     // These pass over what is not there.
-    let command =
-        command.filter(|command| !["Repos/ListProjects", "Builds/PublishReport"].contains(&command.name));
+    let command = command.filter(|command| {
+        !["Connections/TestConnection", "Repos/ListProjects", "Builds/PublishReport"].contains(&command.name)
+    });
     let command = command.unwrap_or_else(|| commands::any(recording));
     let Err(status) = house.ask(command, recording).await else {
         return if expected.is_empty() { Ok(()) } else { Err("it was taken for a success".to_owned()) };

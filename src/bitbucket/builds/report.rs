@@ -2,14 +2,18 @@
 
 mod wire;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, Request};
 use serde::Serialize;
+use tokio::time;
 
 use crate::bitbucket::error::{Doubt, Part};
 use crate::bitbucket::names::{CommitId, RepoId};
 use crate::bitbucket::request::{Draft, Path, Permission};
 use crate::bitbucket::{Client, Error};
+use crate::ops::backoff;
 use crate::proto::Reason;
 use crate::proto::scm::v1 as pb;
 
@@ -48,8 +52,8 @@ struct Publication {
 enum Standing {
     /// Just this.
     AsAsked,
-    /// A report with as many annotations.
-    AsLarge,
+    /// What Bitbucket may make of it, should it keep texts in another form than they were given.
+    Alike,
     /// Something else, or nothing.
     Other,
 }
@@ -72,7 +76,7 @@ impl Client {
     ///
     /// Report and annotations are separate writes of Bitbucket's. Each is one that may be repeated: the report and the
     /// deletion are what they are however often they are done, and annotations are deleted before they are added again. In
-    /// this process those who publish under one key take turns.
+    /// one client those who publish under one key take turns.
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::OutsideProject`], and Bitbucket's refusals, such as `PERMISSION_MISSING` for a report that
@@ -91,12 +95,11 @@ impl Client {
         let target = Target { repo, commit, key: asked.key };
         let count = i32::try_from(annotations.len()).unwrap_or(i32::MAX);
         let Target { repo, commit, key } = &target;
-        let what = ["report", repo.project().as_str(), repo.slug().as_str(), commit.as_str(), key];
-        let _turn = self.writes().turns.take(&what).await;
+        let _turn = self.writes().turns.take(repo, &["report", commit.as_str(), key]).await;
         let publication = Publication { target, report, annotations };
         let unchanged = match self.compare(&publication).await? {
             Standing::AsAsked => true,
-            Standing::AsLarge | Standing::Other => {
+            Standing::Alike | Standing::Other => {
                 self.publish(&publication).await?;
                 false
             }
@@ -105,10 +108,12 @@ impl Client {
     }
 
     /// Publishes, and reads what stands then: an answer may have been lost, or another process may have published its own in
-    /// between. What is not as asked is published once more from the start, which deletes whatever has arrived.
+    /// between. What is not as asked is published again from the start, which deletes whatever has arrived.
     async fn publish(&self, publication: &Publication) -> Result<(), Error> {
         let mut doubt = None;
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            // Two processes that met would else meet again.
+            time::sleep(backoff::jittered(PAUSE * attempt)).await;
             let lost = match self.replace(publication).await {
                 Ok(()) => None,
                 Err(lost) if lost.is_doubt() => Some(lost),
@@ -119,9 +124,8 @@ impl Client {
             let of = publication.annotations.len();
             match self.compare(publication).await {
                 Ok(Standing::AsAsked) => return Ok(()),
-                // Bitbucket may keep a text in another form than it was given.
-                Ok(Standing::AsLarge) if lost.is_none() => return Ok(()),
-                Ok(Standing::AsLarge | Standing::Other) => doubt = Some(lost.unwrap_or(CONTESTED)),
+                Ok(Standing::Alike) if lost.is_none() => return Ok(()),
+                Ok(Standing::Alike | Standing::Other) => doubt = Some(lost.unwrap_or(CONTESTED)),
                 Err(source) => return Err(lost.unwrap_or_else(|| in_part(of, of, source))),
             }
         }
@@ -135,7 +139,7 @@ impl Client {
         // Bitbucket adds to those of a replaced report, and does not look for doubles.
         let deleted = self.send(draft(Method::DELETE, target.annotations()).empty()).await;
         deleted.map_err(|source| in_part(done, of, source))?;
-        for some in annotations.chunks(CHUNK) {
+        for some in chunks(annotations) {
             let added = self.send(add_request(target, some)).await;
             added.map_err(|source| in_part(done, of, source))?;
             done += some.len();
@@ -153,14 +157,14 @@ impl Client {
             Err(error) if error.reason() == Some(Reason::NotFound) => return Ok(Standing::Other),
             Err(error) => return Err(error),
         };
-        let same = found.is(report);
         let there =
             self.send(draft(Method::GET, target.annotations()).empty()).await?.json::<Annotations>()?;
-        let as_large = there.len() == annotations.len();
-        Ok(match same && there.are(annotations) {
-            true => Standing::AsAsked,
-            false if as_large => Standing::AsLarge,
-            false => Standing::Other,
+        Ok(if found.is(report) && there.are(annotations) {
+            Standing::AsAsked
+        } else if found.is_like(report) && there.are_like(annotations) {
+            Standing::Alike
+        } else {
+            Standing::Other
         })
     }
 }
@@ -172,16 +176,60 @@ fn in_part(done: usize, of: usize, source: Error) -> Error {
 /// Another process has published its own in between.
 const CONTESTED: Error = Error::Uncertain { doubt: Doubt::Contested, source: None };
 
-/// The second attempt settles what the first has left.
-const ATTEMPTS: usize = 2;
+/// A later attempt settles what the one before it has left.
+const ATTEMPTS: u32 = 3;
 
-/// How many annotations go at a time: the longest messages stay below the 1 MiB that a reverse proxy may allow a body.
-const CHUNK: usize = 250;
+/// The pause before the second attempt, and up to half of it more; the third waits for twice as long.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Annotations that go at a time: few enough for a reverse proxy that allows a body 1 MiB, whatever their texts are.
+fn chunks(all: &[Annotation]) -> Vec<&[Annotation]> {
+    let (mut chunks, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, annotation) in all.iter().enumerate() {
+        let length = annotation.longest();
+        if at - from == MOST || (bytes + length > ROOM && at > from) {
+            chunks.push(&all[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += length;
+    }
+    if from < all.len() {
+        chunks.push(&all[from..]);
+    }
+    chunks
+}
+
+/// How many annotations go at a time.
+const MOST: usize = 250;
+
+/// The most bytes of their texts in one request.
+const ROOM: usize = 900 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bitbucket::builds::tests::web;
+
+    #[test]
+    fn no_request_is_larger_than_a_proxy_may_allow() {
+        let of = |message: &str| {
+            let asked = pb::Annotation { message: message.into(), ..Default::default() };
+            Annotation::new(&asked).expect("one")
+        };
+        let lengths = |all: &[Annotation]| chunks(all).iter().map(|some| some.len()).collect::<Vec<_>>();
+        assert_eq!(lengths(&vec![of("short"); 600]), [250, 250, 100]);
+        assert!(lengths(&[]).is_empty());
+        let long = vec![of(&"\u{20ac}\n".repeat(1000)); 1000];
+        assert_eq!(lengths(&long).iter().sum::<usize>(), 1000);
+        for some in chunks(&long) {
+            let target = Target {
+                repo: web(),
+                commit: CommitId::parse(&"a".repeat(40)).expect("whole"),
+                key: "k".into(),
+            };
+            assert!(add_request(&target, some).body().len() < 1024 * 1024);
+        }
+    }
 
     #[test]
     fn a_key_is_one_segment() {

@@ -115,7 +115,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::OutsideProject`], and Bitbucket's refusals; `REF_NOT_FOUND` for a commit that the repository
-    /// does not have.
+    /// does not have; [`Error::TooOld`] for a build that was cancelled.
     pub async fn set_build_status(
         &self,
         asked: pb::SetBuildStatusRequest,
@@ -124,10 +124,12 @@ impl Client {
         let state = pb::BuildState::try_from(asked.state).unwrap_or_default();
         let word = word(state)
             .ok_or_else(|| Error::field("state", "is missing, or one that this gitproxy does not know"))?;
+        if state == pb::BuildState::Cancelled {
+            // Another state in its place would be another thing than was asked for.
+            self.needs(Feature::CancelledBuilds).await?;
+        }
         // Neither resource asks whether the commit is the repository's.
         let commit = self.commit_in(&repo, &asked.commit_id).await?;
-        let cancelled = state == pb::BuildState::Cancelled && !self.has(Feature::CancelledBuilds).await?;
-        let word = if cancelled { "FAILED" } else { word };
         let rich = self.has(Feature::RepositoryBuilds).await?;
         let resource = if rich { Resource::Repository } else { Resource::Commit };
         let body = Body::new(&asked, word, resource);

@@ -43,9 +43,7 @@ impl Client {
         let since = self.since(Instant::now());
         let (claims, key) = (&self.writes().claims, self.call().key);
         // Between the look and the claim, two that post the same would each take the other's comment for their own.
-        let what =
-            ["comment", repo.project().as_str(), repo.slug().as_str(), &pr_id.to_string(), wanted.text];
-        let _turn = self.writes().turns.take(&what).await;
+        let _turn = self.writes().turns.take(repo, &["comment", &pr_id.to_string(), wanted.text]).await;
         let look = |from: fn(&Bearings, Since) -> i64| async move {
             let bearings = self.bearings().await?;
             // Whose comments cannot be told from another's are not looked for.

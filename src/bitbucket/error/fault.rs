@@ -91,15 +91,15 @@ fn in_part(part: Part, done: usize, of: usize, source: Error) -> Fault {
     let (why, fault) = (why.message(), |message| Fault::new(Code::Unknown, Reason::WriteUncertain, message));
     match part {
         Part::Text(comment) => fault(format!(
-            "{done} of {of} parts are posted, as comment {comment} and its replies; the next one: {why}; call again under the \
-             same idempotency-key, which posts what is missing, or without one post that as replies"
+            "{done} of {of} parts are posted, as comment {comment} and its replies; the next one: {why}; where the token has a \
+             user, the same call under the same idempotency-key posts what is missing; else post that as replies"
         ))
         .with("parts_posted", done.to_string())
         .with("parts", of.to_string())
         .with("comment_id", comment.to_string()),
         Part::Annotations => fault(format!(
-            "the report is replaced, with {done} of {of} annotations; the next request: {why}; the same call again \
-             completes it"
+            "the report is replaced, with at least {done} of {of} annotations and perhaps some of the one before; the next \
+             request: {why}; the same call again completes it"
         ))
         .with("annotations_published", done.to_string())
         .with("annotations", of.to_string()),

@@ -138,6 +138,6 @@ async fn forward(shared: &Shared, gateway: &str, mut request: http::Request<Body
 }
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// NATS carries an entry in milliseconds.
-const ENTRY: Duration = Duration::from_secs(1);
+/// NATS carries an entry in milliseconds; after it was away, this gateway has to read it anew first.
+const ENTRY: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);

@@ -18,7 +18,7 @@ use crate::gateway::directory::Upstream;
 use crate::gateway::name::AgentId;
 use crate::ops::{Tasks, causes};
 use crate::proto::{Fault, Reason};
-use crate::tunnel::{self, Body, Channel};
+use crate::tunnel::{self, Body, Channel, Holding};
 
 /// Another gateway.
 pub(super) struct Peer {
@@ -45,7 +45,7 @@ pub(super) struct Remote {
     pub(super) in_flight: Arc<AtomicUsize>,
 }
 
-/// Counts a call until its body is dropped.
+/// Counts a call until its body ends.
 struct Counted(Arc<AtomicUsize>);
 
 impl Peer {
@@ -112,13 +112,7 @@ impl Upstream for Remote {
                 debug!(peer = peer.id, cause = status.message(), "a peer did not take a call");
                 return Err(tunnel::unprocessed(status));
             }
-            Ok(answer.map(|body| {
-                use http_body_util::BodyExt as _;
-                Body::new(body.map_frame(move |frame| {
-                    let _ = &counted;
-                    frame
-                }))
-            }))
+            Ok(answer.map(|body| Body::new(Holding::new(body, counted))))
         })
     }
 

@@ -198,6 +198,11 @@ pub(super) const CONFLICTS: &[(&str, &str, &str)] = &[
 /// `Service/Command`, its request, and the version that has what it needs.
 pub(super) const NEEDS: &[(&str, &str, &str)] = &[
     (
+        "Builds/SetBuildStatus",
+        r#"{"repo": {"project": "SHOP", "slug": "web"}, "commit_id": "$HEAD", "key": "k", "state": "BUILD_STATE_CANCELLED", "url": "https://x.example/"}"#,
+        "8.0",
+    ),
+    (
         "PullRequests/OpenPR",
         r#"{"repo": {"project": "SHOP", "slug": "web"}, "title": "T", "from_branch": "spare", "to_branch": "master", "draft": true}"#,
         "8.18",

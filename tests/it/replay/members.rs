@@ -8,8 +8,21 @@ pub(super) const NONE: Members = &[];
 pub(super) const BRANCH: Members =
     &[("/id", "/id"), ("/displayId", "/name"), ("/latestCommit", "/commit_id")];
 
-pub(super) const BUILD: Members =
-    &[("/state", "/state"), ("/key", "/key"), ("/url", "/url"), ("/dateAdded", "/reported_ms")];
+pub(super) const BUILD: Members = &[
+    ("/state", "/state"),
+    ("/key", "/key"),
+    ("/name", "/name"),
+    ("/url", "/url"),
+    ("/description", "/description"),
+    ("/dateAdded", "/reported_ms"),
+    ("/ref", "/ref"),
+    ("/parent", "/parent"),
+    ("/buildNumber", "/number"),
+    ("/duration", "/duration_ms"),
+    ("/testResults/successful", "/tests/passed"),
+    ("/testResults/failed", "/tests/failed"),
+    ("/testResults/skipped", "/tests/skipped"),
+];
 
 pub(super) const CHANGE: Members =
     &[("/path/toString", "/path"), ("/type", "/type"), ("/srcPath/toString", "/src_path")];
@@ -34,6 +47,11 @@ pub(super) const COMMENT: Members = &[
     ("/text", "/text"),
     ("/version", "/version"),
     ("/author/name", "/author/name"),
+    ("/createdDate", "/created_ms"),
+    ("/updatedDate", "/updated_ms"),
+    ("/severity=BLOCKER", "/kind"),
+    ("/state=RESOLVED", "/resolved"),
+    ("/threadResolved", "/resolved"),
     ("/anchor/path", "/anchor/path"),
     ("/anchor/line", "/anchor/line"),
     ("/comments/0/id", "/replies/0/id"),
@@ -130,6 +148,11 @@ pub(super) const THREAD: Members = &[
     ("/text", "/text"),
     ("/version", "/version"),
     ("/author/name", "/author/name"),
+    ("/createdDate", "/created_ms"),
+    ("/updatedDate", "/updated_ms"),
+    ("/severity=BLOCKER", "/kind"),
+    ("/state=RESOLVED", "/resolved"),
+    ("/threadResolved", "/resolved"),
     ("/comments/0/id", "/replies/0/id"),
 ];
 

@@ -1,24 +1,26 @@
-//! Pointers into JSON, as of RFC 6901 with `*` for every element of an array.
+//! Pointers into JSON, as of RFC 6901 with `*` for every element of an array, and `NAME=TEXT` for a member with this text.
 
 use serde_json::Value;
 
-/// Whether something is there that is not empty: no `null`, no empty text, list or object, no zero and no `false`.
-pub(super) fn has(value: &Value, pointer: &str) -> bool {
+/// How often something is there that is not empty: no `null`, no empty text, list or object, no zero and no `false`.
+pub(super) fn count(value: &Value, pointer: &str) -> usize {
     let Some((first, rest)) =
         pointer.strip_prefix('/').map(|rest| rest.split_once('/').unwrap_or((rest, "")))
     else {
-        return !is_empty(value);
+        return usize::from(!is_empty(value));
     };
     let rest = if rest.is_empty() { String::new() } else { format!("/{rest}") };
     match (first, value) {
-        ("*", Value::Array(items)) => items.iter().any(|item| has(item, &rest)),
-        (index, Value::Array(items)) => index
-            .parse::<usize>()
-            .ok()
-            .and_then(|index| items.get(index))
-            .is_some_and(|item| has(item, &rest)),
-        (name, Value::Object(members)) => members.get(name).is_some_and(|member| has(member, &rest)),
-        (_, Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => false,
+        ("*", Value::Array(items)) => items.iter().map(|item| count(item, &rest)).sum(),
+        (index, Value::Array(items)) => {
+            let item = index.parse::<usize>().ok().and_then(|index| items.get(index));
+            item.map_or(0, |item| count(item, &rest))
+        }
+        (name, Value::Object(members)) => match name.split_once('=') {
+            Some((name, text)) => usize::from(members.get(name).is_some_and(|member| member == text)),
+            None => members.get(name).map_or(0, |member| count(member, &rest)),
+        },
+        (_, Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => 0,
     }
 }
 
@@ -34,10 +36,12 @@ fn is_empty(value: &Value) -> bool {
 }
 
 #[test]
-fn a_pointer_finds_what_is_there_and_not_what_is_empty() {
-    let value = serde_json::json!({"values": [{"id": 0}, {"id": 7, "name": "", "tags": []}]});
-    assert!(has(&value, "/values/*/id") && has(&value, "/values/1/id"));
-    for missing in ["/values/0/id", "/values/*/name", "/values/*/tags", "/other", "/values/*/id/more"] {
-        assert!(!has(&value, missing), "{missing}");
+fn a_pointer_counts_what_is_there_and_not_what_is_empty() {
+    let value = serde_json::json!({"values": [{"id": 0}, {"id": 7, "name": "", "tags": []}, {"id": 8}]});
+    assert_eq!((count(&value, "/values/*/id"), count(&value, "/values/1/id")), (2, 1));
+    assert_eq!(count(&serde_json::json!({"a": "x"}), "/a=x"), 1);
+    for missing in ["/a=x", "/values/0/id", "/values/*/name", "/values/*/tags", "/other", "/values/*/id/more"]
+    {
+        assert_eq!(count(&value, missing), 0, "{missing}");
     }
 }

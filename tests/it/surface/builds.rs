@@ -1,5 +1,7 @@
 //! Builds and reports.
 
+use std::time::Duration;
+
 use bitbucket_sim::{Fault as Trouble, Rule, Version, WriteKind};
 use gitproxy::proto::scm::v1 as pb;
 use gitproxy::proto::{Fault, Reason};
@@ -54,9 +56,7 @@ fn report(commit: &str, messages: usize) -> pb::PublishReportRequest {
 
 #[tokio::test]
 async fn builds_are_set_replaced_and_listed_page_by_page() {
-    for (version, cancelled) in
-        [(Version::V7_21, pb::BuildState::Failed), (Version::V10_2, pb::BuildState::Cancelled)]
-    {
+    for version in [Version::V7_21, Version::V10_2] {
         let world = World::new(version).await;
         let client = world.client();
         let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
@@ -65,7 +65,13 @@ async fn builds_are_set_replaced_and_listed_page_by_page() {
             client.set_build_status(asked).await.expect("set");
         }
         let asked = build(&head, "b", pb::BuildState::Cancelled);
-        client.set_build_status(asked).await.expect("replaced");
+        let cancelled = if version == Version::V7_21 {
+            assert_eq!(reason(client.set_build_status(asked).await), Reason::NotInThisVersion);
+            pb::BuildState::InProgress
+        } else {
+            client.set_build_status(asked).await.expect("replaced");
+            pb::BuildState::Cancelled
+        };
         let (mut asked, mut found) = (pb::ListBuildsRequest { page_size: 2, ..list(&head) }, Vec::new());
         loop {
             let page = client.list_builds(asked.clone()).await.expect("a page");
@@ -140,26 +146,25 @@ async fn two_who_publish_one_report_at_once_take_turns() {
 }
 
 #[tokio::test]
-async fn what_another_process_has_put_in_between_is_replaced_once_more() {
+async fn another_process_that_comes_in_between_is_no_success_and_is_replaced() {
     let world = World::new(Version::V9_4).await;
     let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
-    // A process of its own knows nothing of the others' turns.
-    let racing = (0..4).map(|n| {
-        let client = world.client();
-        let asked = report(&head, 10 + n);
-        async move { client.publish_report(asked).await }
-    });
-    let mut settled = Vec::new();
-    for (n, outcome) in futures_util::future::join_all(racing).await.into_iter().enumerate() {
-        match outcome {
-            Ok(published) => settled.push(usize::try_from(published.annotations).expect("a count")),
-            Err(error) => assert_eq!(Fault::from(error).reason(), Reason::WriteUncertain, "publisher {n}"),
+    let (slow, quick) = (world.client(), world.client());
+    let failed = pb::PublishReportRequest { result: pb::ReportResult::Fail.into(), ..report(&head, 2) };
+    let passed = pb::PublishReportRequest { result: pb::ReportResult::Pass.into(), ..report(&head, 2) };
+    // Between its report and its annotations, the other's comes and goes: as many annotations, another result.
+    let held = Rule::new(Trouble::Delay(Duration::from_millis(800))).method("DELETE").times(1);
+    world.trouble(held);
+    let begun = async {
+        while !world.sim.writes().iter().any(|write| write.kind == WriteKind::PutReport) {
+            tokio::task::yield_now().await;
         }
-    }
-    // Nobody has been told of a mixture: after them, one more call finds or makes a whole report.
-    let last = world.client();
-    last.publish_report(report(&head, 10)).await.expect("published");
-    assert!(last.publish_report(report(&head, 10)).await.expect("there").unchanged);
+        quick.publish_report(passed).await
+    };
+    let (slow_one, quick_one) = tokio::join!(slow.publish_report(failed.clone()), begun);
+    assert!(quick_one.is_ok(), "{quick_one:?}");
+    assert!(slow_one.is_ok(), "{slow_one:?}");
+    assert!(slow.publish_report(failed).await.expect("it").unchanged, "what stands is the last one's");
 }
 
 #[tokio::test]
@@ -192,4 +197,35 @@ async fn a_report_that_cannot_be_replaced_is_left_as_it_was() {
     assert_ne!(reason(refused), Reason::WriteUncertain);
     world.sim.knobs().clear();
     assert!(client.publish_report(report(&head, 2)).await.expect("there").unchanged);
+}
+
+#[tokio::test]
+async fn a_report_in_doubt_stays_so_when_the_second_attempt_is_refused() {
+    let world = World::new(Version::V9_4).await;
+    let client = world.client();
+    let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
+    let lost = Rule::new(Trouble::DropAnswer).method("POST").path("/annotations").times(1);
+    let lost = world.sim.knobs().add(lost);
+    world.trouble(Rule::new(Trouble::Status(403)).method("PUT").after(lost));
+    assert_eq!(reason(client.publish_report(report(&head, 600)).await), Reason::WriteUncertain);
+    world.sim.knobs().clear();
+    assert!(!client.publish_report(report(&head, 600)).await.expect("completed").unchanged);
+}
+
+#[tokio::test]
+async fn a_link_that_is_no_address_is_refused_before_anything_is_written() {
+    use gitproxy::proto::scm::v1::builds_client::BuildsClient;
+
+    let world = World::new(Version::V9_4).await;
+    let head = world.sim.commit_of("SHOP", "web", "master").await.expect("a commit");
+    let mut asked = report(&head, 1);
+    let before = world.sim.writes().len();
+    for link in ["https://", "https://a b/", "ftp://x.example/", "http:"] {
+        asked.annotations[0].link = link.to_owned();
+        let refused =
+            BuildsClient::new(crate::surface::writes::agent(&world)).publish_report(asked.clone()).await;
+        let status = refused.expect_err(link);
+        assert_eq!(Reason::of(&status), Some(Reason::InvalidField), "{link}: {status}");
+    }
+    assert_eq!(world.sim.writes().len(), before);
 }

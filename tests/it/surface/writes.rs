@@ -2,6 +2,8 @@
 
 mod loss;
 
+pub(super) use self::loss::agent;
+
 use std::collections::HashSet;
 
 use bitbucket_sim::{Commit as Seed, Fault as Trouble, Rule, Version, WriteKind};

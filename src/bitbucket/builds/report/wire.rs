@@ -93,6 +93,12 @@ impl Report {
             && self.data.len() == other.data.len()
             && self.data.iter().zip(&other.data).all(|(left, right)| left.is(right))
     }
+
+    /// Whether Bitbucket's report is this one as far as its result and its kinds of facts tell.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let kinds = |report: &Self| report.data.iter().map(|datum| datum.kind.clone()).collect::<Vec<_>>();
+        self.result == other.result && kinds(self) == kinds(other)
+    }
 }
 
 impl Datum {
@@ -151,18 +157,38 @@ impl Annotation {
     }
 }
 
+impl Annotation {
+    /// As many bytes as it takes as JSON, or a few more.
+    pub(super) fn longest(&self) -> usize {
+        let texts = [&self.path, &self.message, &self.link, &self.external_id];
+        texts
+            .iter()
+            .map(|text| serde_json::to_string(text).map_or(6 * text.len(), |json| json.len()))
+            .sum::<usize>()
+            + REST
+    }
+}
+
 impl Annotations {
-    pub(super) fn len(&self) -> usize {
-        self.annotations.len()
+    /// Whether they are these, in whatever order, each as often.
+    pub(super) fn are(&self, wanted: &[Annotation]) -> bool {
+        sorted(&self.annotations, Annotation::clone) == sorted(wanted, Annotation::clone)
     }
 
-    /// Whether they are these, in whatever order, each as often.
-    pub(super) fn are(mut self, wanted: &[Annotation]) -> bool {
-        let mut wanted = wanted.to_vec();
-        self.annotations.sort();
-        wanted.sort();
-        self.annotations == wanted
+    /// Whether they are these as far as the places and the severities tell.
+    pub(super) fn are_like(&self, wanted: &[Annotation]) -> bool {
+        let place = |it: &Annotation| (it.path.clone(), it.line, it.severity.clone());
+        sorted(&self.annotations, place) == sorted(wanted, place)
     }
+}
+
+/// The names of an annotation's members, its line, severity and type.
+const REST: usize = 160;
+
+fn sorted<T: Ord>(annotations: &[Annotation], of: impl Fn(&Annotation) -> T) -> Vec<T> {
+    let mut sorted: Vec<_> = annotations.iter().map(of).collect();
+    sorted.sort();
+    sorted
 }
 
 fn unknown(field: &str) -> Error {
@@ -223,5 +249,25 @@ mod tests {
         assert!(found(two).are(&[of("a"), of("b")]));
         assert!(!found(two).are(&[of("a"), of("b"), of("b")]) && !found(two).are(&[of("a"), of("c")]));
         assert!(found("{}").are(&[]));
+    }
+
+    #[test]
+    fn what_keeps_its_result_and_its_places_is_alike_and_nothing_else() {
+        let of = |line, message: &str| {
+            let asked = pb::Annotation { line, message: message.into(), ..Default::default() };
+            Annotation::new(&asked).expect("one")
+        };
+        let there: Annotations =
+            serde_json::from_str(r#"{"annotations":[{"line":3,"message":"a","severity":"LOW"}]}"#)
+                .expect("read");
+        assert!(there.are_like(&[of(3, "a  ")]) && !there.are(&[of(3, "a  ")]));
+        assert!(!there.are_like(&[of(4, "a")]) && !there.are_like(&[of(3, "a"), of(3, "a")]));
+        let report = |result: pb::ReportResult, title: &str| {
+            let (result, title) = (result.into(), title.to_owned());
+            Report::new(&pb::PublishReportRequest { result, title, ..Default::default() }).expect("a report")
+        };
+        let passed = report(pb::ReportResult::Pass, "T");
+        assert!(passed.is_like(&report(pb::ReportResult::Pass, "T ")));
+        assert!(!passed.is_like(&report(pb::ReportResult::Fail, "T")));
     }
 }

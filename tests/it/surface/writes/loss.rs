@@ -38,7 +38,7 @@ impl HeldBackends for NoHeld {
     }
 }
 
-fn agent(world: &World) -> Routes {
+pub(in crate::surface) fn agent(world: &World) -> Routes {
     let connections = Connections::new([backend::connection(world.client())], Arc::new(NoHeld));
     routes(&Arc::new(Core::new(connections)))
 }
