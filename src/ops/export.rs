@@ -1,6 +1,6 @@
 //! How metrics and traces leave: by OTLP over HTTP, on a transport that is an argument.
 //!
-//! The library exports from threads of its own, where no runtime is; a [`Relay`] hands each export to a task.
+//! The library exports from threads of its own, where no runtime is; a relay hands each export to a task.
 
 use std::fmt;
 use std::time::Duration;
