@@ -20,13 +20,13 @@ impl Figures {
     }
 
     /// Prints the head of the lines of [`Figures::compare`].
-    pub(crate) fn head(&self) {
-        println!("{:<38} {:>12} {:>12} {:>8}", self.name, "direct", "tunnel", "ratio");
+    pub(crate) fn head(&self, one: &str, other: &str) {
+        println!("{:<38} {one:>12} {other:>12} {:>8}", self.name, "ratio");
     }
 
     /// Prints two figures of the same kind and their ratio.
-    pub(crate) fn compare(&self, what: &str, direct: f64, tunnel: f64) {
-        println!("{what:<38} {direct:>12.0} {tunnel:>12.0} {:>8.3}", tunnel / direct);
+    pub(crate) fn compare(&self, what: &str, one: f64, other: f64) {
+        println!("{what:<38} {one:>12.0} {other:>12.0} {:>8.3}", other / one);
     }
 
     /// Keeps a figure.

@@ -33,7 +33,7 @@ async fn main() -> std::process::ExitCode {
     let direct = direct(&tasks).await;
     let tunnel = tunnel(&tasks).await;
     let mut figures = Figures::new("tunnel");
-    figures.head();
+    figures.head("direct", "tunnel");
     for callers in [1, 16, 256] {
         let (mut plain, mut tunnelled) = (Slice::default(), Slice::default());
         for _ in 0..ROUNDS {
