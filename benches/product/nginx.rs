@@ -28,6 +28,7 @@ impl Nginx {
         let mut command = Command::new(nginx);
         command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(&conf);
         let program = Program::run(command, [("PATH", "/usr/bin:/bin")]);
+        #[expect(clippy::disallowed_methods, reason = "whether it listens is all that is asked")]
         while TcpStream::connect(first).await.is_err() {
             tokio::task::yield_now().await;
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
+use gitproxy::ops::Tasks;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -30,13 +31,15 @@ impl Target {
         let addr = listener.local_addr().expect("an address");
         let delay = Arc::new(AtomicU64::new(0));
         let own = Arc::clone(&delay);
-        tokio::task::spawn(async move {
+        let tasks = Tasks::new();
+        let each = tasks.clone();
+        tasks.spawn(async move {
             loop {
                 let (tcp, _) = listener.accept().await.expect("a connection");
                 tcp.set_nodelay(true).expect("a socket");
                 let delay = Arc::clone(&own);
                 let service = service_fn(move |request| answer(request, Arc::clone(&delay)));
-                tokio::task::spawn(
+                each.spawn(
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tcp), service),
                 );
             }
@@ -111,7 +114,7 @@ impl Plain {
         tcp.set_nodelay(true).expect("a socket");
         let (sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(tcp)).await.expect("HTTP/1.1");
-        tokio::task::spawn(connection);
+        Tasks::new().spawn(connection);
         Self { sender, host: addr.to_string() }
     }
 
