@@ -51,6 +51,9 @@ async fn main() -> std::process::ExitCode {
     calls(&house, &agent, &caller, hops.as_ref(), &target, &mut figures).await;
     downloads(&caller, hops.as_ref(), &mut figures).await;
     under_bulk(&caller, &mut figures).await;
+    if let Some(hops) = hops {
+        hops.stop().await;
+    }
     figures.at_most("agent_peak_mib", status_mib(&agent.id().to_string(), "VmHWM"), 64.0);
     figures.finish()
 }

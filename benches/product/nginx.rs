@@ -12,7 +12,7 @@ use super::program::Program;
 /// A running nginx that passes to itself and then to the server.
 pub(crate) struct Nginx {
     addr: SocketAddr,
-    _program: Program,
+    program: Program,
     _folder: TempDir,
 }
 
@@ -32,11 +32,17 @@ impl Nginx {
         while TcpStream::connect(first).await.is_err() {
             tokio::task::yield_now().await;
         }
-        Some(Self { addr: first, _program: program, _folder: folder })
+        Some(Self { addr: first, program, _folder: folder })
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Ends it with its workers, which outlive a master that is killed.
+    pub(crate) async fn stop(mut self) {
+        self.program.terminate().await;
+        self.program.ended().await;
     }
 }
 
