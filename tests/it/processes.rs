@@ -1,8 +1,10 @@
 //! Both programs as processes of their own, and what happens to the others when one of them ends.
 
 mod downloads;
+pub(crate) mod fleet;
 pub(crate) mod house;
 pub(crate) mod program;
+mod rolling;
 
 use std::time::{Duration, Instant};
 

@@ -11,15 +11,15 @@ pub(crate) mod nats;
 pub(crate) mod need;
 pub(crate) mod netns;
 pub(crate) mod nginx;
+pub(crate) mod ports;
 pub(crate) mod resolver;
 pub(crate) mod squid;
 mod tests;
 
 use std::fs::Permissions;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -34,6 +34,7 @@ pub(crate) use mitm::Mitm;
 pub(crate) use nats::Nats;
 pub(crate) use netns::Netns;
 pub(crate) use nginx::Nginx;
+pub(crate) use ports::free_port;
 pub(crate) use squid::{Rules, Squid};
 
 /// A program that listens, with a folder of its own; both end when it is dropped.
@@ -108,20 +109,6 @@ async fn listens(addr: SocketAddr) -> bool {
     false
 }
 
-/// A port that nobody listens on. It is below those that the kernel gives away (`ip_local_port_range`), so only another run
-/// of these tests can take it in between.
-pub(crate) fn free_port(ip: IpAddr) -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = std::process::id() as u16;
-    loop {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = PORTS.start + first.wrapping_mul(31).wrapping_add(step) % (PORTS.end - PORTS.start);
-        if TcpListener::bind((ip, port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 /// A folder that a program may use which gives up root's rights, as squid does.
 fn open_folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -136,5 +123,4 @@ pub(crate) fn write(folder: &Path, name: &str, text: &str) -> String {
     path.to_str().expect("UTF-8").to_owned()
 }
 
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
 const ATTEMPTS: usize = 5;

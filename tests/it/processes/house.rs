@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bitbucket_sim::{Commit, Config, Sim, TokenSpec};
-use gitproxy::egress::{Alpn, CaSource, Egress, Origin, Settings};
-use gitproxy::ops::{Key, Tasks};
+use gitproxy::egress::{Alpn, CaSource, Connector, Egress, Origin, Settings};
+use gitproxy::ops::{Key, Tasks, causes};
 use gitproxy::proto::Reason;
 use gitproxy::proto::scm::v1::files_client::FilesClient;
 use gitproxy::proto::scm::v1::repos_client::ReposClient;
@@ -25,13 +26,9 @@ use crate::world::tls::Ca;
 
 use super::program::Program;
 
-/// A simulator with the repository `SHOP/web`, and a gateway that knows one agent and one caller. The agent is the
-/// test's to start.
-pub(crate) struct House {
+/// A simulator with the repository `SHOP/web`, and the files of gateways that know one agent and one caller.
+pub(crate) struct Site {
     pub(crate) sim: Sim,
-    pub(crate) gateway: Program,
-    agents: SocketAddr,
-    callers: SocketAddr,
     /// What the agent gets as its access key.
     key: Key,
     /// What the caller gets as its token.
@@ -41,45 +38,67 @@ pub(crate) struct House {
     folder: TempDir,
 }
 
-/// A cloud service with a connection to the gateway.
+/// A site with one gateway. The agent is the test's to start.
+pub(crate) struct House {
+    site: Site,
+    pub(crate) gateway: Program,
+    agents: SocketAddr,
+    callers: SocketAddr,
+}
+
+/// How a cloud service comes to a gateway.
+#[derive(Clone)]
+pub(crate) struct Way {
+    connector: Connector,
+    uri: http::Uri,
+    bearer: String,
+    tasks: Tasks,
+}
+
+/// A cloud service with a connection to a gateway; clones share the connection.
 #[derive(Clone)]
 pub(crate) struct Caller {
-    client: ReposClient<Channel>,
-    files: FilesClient<Channel>,
+    /// The transport of generated clients.
+    pub(crate) channel: Channel,
+    /// The origin of generated clients.
+    pub(crate) uri: http::Uri,
     bearer: String,
 }
 
-impl House {
+impl Site {
+    /// Starts the simulator and writes the files.
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let sim = simulator(folder.path()).await;
         let ca = certificates(folder.path());
         let (key, token) = (Key::generate().expect("entropy"), Key::generate().expect("entropy"));
         write(folder.path(), "store.toml", &store(&key, &token));
-        let gateway = start_gateway(folder.path(), "127.0.0.1:0", "127.0.0.1:0");
-        let (agents, callers) = addresses(&gateway).await;
         let extra_ca = vec![CaSource::Pem { name: "gateway".to_owned(), pem: ca.into_bytes() }];
         let tasks = Tasks::new();
         let egress = Egress::new(&Settings { extra_ca, ..Settings::default() }, &tasks).expect("trust");
-        Self { sim, gateway, agents, callers, key, token, egress, tasks, folder }
+        Self { sim, key, token, egress, tasks, folder }
     }
 
-    /// Starts another gateway where the last one was, with nothing left of it but its files.
-    pub(crate) async fn start_gateway_again(&mut self) {
-        let (agents, callers) = (self.agents.to_string(), self.callers.to_string());
-        self.gateway = start_gateway(self.folder.path(), &agents, &callers);
-        assert_eq!(addresses(&self.gateway).await, (self.agents, self.callers));
+    /// Starts a gateway that listens there, with `more` in its environment, and says where it does.
+    pub(crate) async fn start_gateway(
+        &self,
+        (agents, callers): (&str, &str),
+        more: &[(&str, &str)],
+    ) -> (Program, (SocketAddr, SocketAddr)) {
+        let gateway = start_gateway(self.folder.path(), agents, callers, more);
+        let addresses = addresses(&gateway).await;
+        (gateway, addresses)
     }
 
-    /// Starts an agent, with `more` in its environment.
-    pub(crate) fn start_agent(&self, more: &[(&str, &str)]) -> Program {
-        Program::start(env!("CARGO_BIN_EXE_gitproxy"), &["run"], self.settings(more))
+    /// Starts an agent that attaches there, with `more` in its environment.
+    pub(crate) fn start_agent_of(&self, gateway: String, more: &[(&str, &str)]) -> Program {
+        Program::start(env!("CARGO_BIN_EXE_gitproxy"), &["run"], self.settings_of(gateway, more))
     }
 
-    /// The environment of an agent: `more`, and what that leaves out.
-    pub(crate) fn settings(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
+    /// The environment of an agent that attaches there: `more`, and what that leaves out.
+    pub(crate) fn settings_of(&self, gateway: String, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let settings = [
-            ("GATEWAY_URL", self.gateway_at("localhost")),
+            ("GATEWAY_URL", gateway),
             ("ACCESS_KEY", self.key.secret().expose_secret().to_owned()),
             ("CUSTOM_CA_CERT_FILE", format!("{}, {}", self.file("ca.pem"), self.file("sim.pem"))),
             ("BITBUCKET_URL", self.sim.url().to_owned()),
@@ -91,27 +110,22 @@ impl House {
         all.collect()
     }
 
-    /// Where agents attach.
-    pub(crate) fn gateway_addr(&self) -> SocketAddr {
-        self.agents
-    }
-
-    /// Where agents attach, by one of the names in the certificate: `localhost` or `gateway.test`.
-    pub(crate) fn gateway_at(&self, host: &str) -> String {
-        format!("https://{host}:{}", self.agents.port())
-    }
-
     /// Where Bitbucket is, by one of the names in its certificate: `localhost` or `git.test`.
     pub(crate) fn git_at(&self, host: &str) -> String {
         self.sim.url().replacen("localhost", host, 1)
     }
 
-    /// The path of a file of the house, such as `ca.pem` of the gateway and `sim.pem` of Bitbucket.
+    /// The folder of its files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The path of a file of the site, such as `ca.pem` of the gateway and `sim.pem` of Bitbucket.
     pub(crate) fn file(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// Writes a file of the house, and gives its path.
+    /// Writes a file of the site, and gives its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         write(self.folder.path(), name, text);
         self.file(name)
@@ -132,15 +146,79 @@ impl House {
         format!("{}:{}", certs.display(), ca.display())
     }
 
+    /// How a cloud service comes to the gateway on this port of `localhost`.
+    pub(crate) fn way(&self, port: u16) -> Way {
+        let origin: Origin = format!("https://localhost:{port}").parse().expect("an origin");
+        Way {
+            uri: origin.to_string().parse().expect("a URI"),
+            connector: self.egress.connector(origin, Alpn::Http2Only),
+            bearer: format!("Bearer {}", self.token.secret().expose_secret()),
+            tasks: self.tasks.clone(),
+        }
+    }
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        let site = Site::new().await;
+        let (gateway, (agents, callers)) = site.start_gateway(("127.0.0.1:0", "127.0.0.1:0"), AT_ONCE).await;
+        Self { site, gateway, agents, callers }
+    }
+
+    /// Starts another gateway where the last one was, with nothing left of it but its files.
+    pub(crate) async fn start_gateway_again(&mut self) {
+        let (agents, callers) = (self.agents.to_string(), self.callers.to_string());
+        let (gateway, addresses) = self.site.start_gateway((&agents, &callers), AT_ONCE).await;
+        self.gateway = gateway;
+        assert_eq!(addresses, (self.agents, self.callers));
+    }
+
+    /// Starts an agent, with `more` in its environment.
+    pub(crate) fn start_agent(&self, more: &[(&str, &str)]) -> Program {
+        self.start_agent_of(self.gateway_at("localhost"), more)
+    }
+
+    /// The environment of an agent: `more`, and what that leaves out.
+    pub(crate) fn settings(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
+        self.settings_of(self.gateway_at("localhost"), more)
+    }
+
+    /// Where agents attach.
+    pub(crate) fn gateway_addr(&self) -> SocketAddr {
+        self.agents
+    }
+
+    /// Where agents attach, by one of the names in the certificate: `localhost` or `gateway.test`.
+    pub(crate) fn gateway_at(&self, host: &str) -> String {
+        format!("https://{host}:{}", self.agents.port())
+    }
+
     /// Connects as a cloud service does.
     pub(crate) async fn caller(&self) -> Caller {
-        let origin: Origin = format!("https://localhost:{}", self.callers.port()).parse().expect("an origin");
-        let uri: http::Uri = origin.to_string().parse().expect("a URI");
-        let stream = self.egress.connector(origin, Alpn::Http2Only).connect().await.expect("a gateway");
-        let channel = tunnel::channel(stream, &Options::default(), &self.tasks).await.expect("HTTP/2");
-        let bearer = format!("Bearer {}", self.token.secret().expose_secret());
-        let files = FilesClient::with_origin(channel.clone(), uri.clone());
-        Caller { client: ReposClient::with_origin(channel, uri), files, bearer }
+        self.way(self.callers.port()).caller().await.expect("a gateway")
+    }
+}
+
+impl Deref for House {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
+}
+
+impl Way {
+    /// Opens a connection.
+    pub(crate) async fn caller(&self) -> Result<Caller, String> {
+        let stream = self.connector.connect().await.map_err(|error| causes(&error))?;
+        let channel = tunnel::channel(stream, &Options::default(), &self.tasks).await;
+        let channel = channel.map_err(|status| status.message().to_owned())?;
+        Ok(Caller { channel, uri: self.uri.clone(), bearer: self.bearer.clone() })
+    }
+
+    /// Where tasks of callers run.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 }
 
@@ -148,7 +226,7 @@ impl Caller {
     /// One command that asks Bitbucket one thing.
     pub(crate) async fn get_repo(&self) -> Result<GetRepoResponse, Status> {
         let request = self.ask(GetRepoRequest { repo: Some(web()) });
-        self.client.clone().get_repo(request).await.map(tonic::Response::into_inner)
+        self.repos().get_repo(request).await.map(tonic::Response::into_inner)
     }
 
     /// Calls again at once for as long as the agent is not there, and gives the refusal of what comes after it.
@@ -167,7 +245,7 @@ impl Caller {
     /// Reads a file to its end, and says how many bytes it had.
     pub(crate) async fn download(&self, path: &str) -> Result<usize, Status> {
         let request = GetFileRequest { repo: Some(web()), path: path.to_owned(), at: String::new() };
-        let mut parts = self.files.clone().get_file(self.ask(request)).await?.into_inner();
+        let mut parts = self.files().get_file(self.ask(request)).await?.into_inner();
         let mut length = 0;
         while let Some(part) = parts.message().await? {
             length += part.data.len();
@@ -179,7 +257,7 @@ impl Caller {
     pub(crate) async fn archive(&self) -> Result<usize, Status> {
         let format = ArchiveFormat::Tar.into();
         let request = GetArchiveRequest { repo: Some(web()), format, ..Default::default() };
-        let mut parts = self.files.clone().get_archive(self.ask(request)).await?.into_inner();
+        let mut parts = self.files().get_archive(self.ask(request)).await?.into_inner();
         let mut length = 0;
         while let Some(part) = parts.message().await? {
             length += part.data.len();
@@ -187,7 +265,16 @@ impl Caller {
         Ok(length)
     }
 
-    fn ask<T>(&self, message: T) -> Request<T> {
+    fn repos(&self) -> ReposClient<Channel> {
+        ReposClient::with_origin(self.channel.clone(), self.uri.clone())
+    }
+
+    fn files(&self) -> FilesClient<Channel> {
+        FilesClient::with_origin(self.channel.clone(), self.uri.clone())
+    }
+
+    /// Puts a message into a request that the gateway lets in.
+    pub(crate) fn ask<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         for (name, value) in [("authorization", self.bearer.as_str()), ("gitproxy-agent", "office")] {
             request.metadata_mut().insert(name, value.parse().expect("ascii"));
@@ -241,7 +328,7 @@ fn store(agent: &Key, caller: &Key) -> String {
     )
 }
 
-fn start_gateway(folder: &Path, agents: &str, callers: &str) -> Program {
+fn start_gateway(folder: &Path, agents: &str, callers: &str, more: &[(&str, &str)]) -> Program {
     let file = |name: &str| folder.join(name).into_os_string();
     let settings = [
         ("STORE_FILE", file("store.toml")),
@@ -251,9 +338,9 @@ fn start_gateway(folder: &Path, agents: &str, callers: &str) -> Program {
         ("CALLERS_TLS_KEY", file("gateway.key")),
         ("AGENTS_LISTEN", agents.into()),
         ("CALLERS_LISTEN", callers.into()),
-        // There is no balancer that has to notice.
-        ("DRAIN_SETTLE", "0".into()),
     ];
+    let more = more.iter().map(|(name, value)| (*name, (*value).into()));
+    let settings = settings.into_iter().chain(more);
     Program::start(env!("CARGO_BIN_EXE_gitproxy-gateway"), &["run"], settings)
 }
 
@@ -271,4 +358,6 @@ fn write(folder: &Path, name: &str, text: &str) {
     fs::write(path, text).expect("a file is written");
 }
 
+/// There is no balancer that has to notice.
+const AT_ONCE: &[(&str, &str)] = &[("DRAIN_SETTLE", "0")];
 const PATIENCE: Duration = Duration::from_secs(30);
