@@ -10,6 +10,8 @@ mod figures;
 mod house;
 #[path = "product/nginx.rs"]
 mod nginx;
+#[path = "product/plain.rs"]
+mod plain;
 #[path = "../tests/it/processes/program.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod program;
@@ -24,6 +26,7 @@ mod world {
 }
 
 use std::future::Future;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -33,11 +36,16 @@ use tokio::task::JoinSet;
 use self::figures::{Figures, cpu, status_mib};
 use self::house::{Caller, House};
 use self::nginx::Nginx;
+use self::plain::{By, Joined};
 use self::program::Program;
 use self::target::{Plain, Target};
 
-#[tokio::main(worker_threads = 2)]
-async fn main() -> std::process::ExitCode {
+fn main() -> ExitCode {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    plain::role().unwrap_or_else(|| runtime().expect("a runtime").block_on(measure()))
+}
+
+async fn measure() -> ExitCode {
     let target = Target::start().await;
     let house = House::new().await;
     let url = format!("http://{}", target.addr());
@@ -55,6 +63,9 @@ async fn main() -> std::process::ExitCode {
         hops.stop().await;
     }
     figures.at_most("agent_peak_mib", status_mib(&agent.id().to_string(), "VmHWM"), 64.0);
+    drop(agent);
+    past_the_tunnel(&house, &[&[("BITBUCKET_URL", url.as_str())], &unlimited[..]].concat(), &mut figures)
+        .await;
     figures.finish()
 }
 
@@ -123,7 +134,31 @@ async fn downloads(caller: &Caller, hops: Option<&Nginx>, figures: &mut Figures)
     figures.note("download_mib_per_s", product.rate());
     if hops.is_some() {
         figures.compare("download, MiB/s", plain.rate(), product.rate());
-        figures.note("download_ratio", product.rate() / plain.rate());
+        figures.at_least("download_ratio", product.rate() / plain.rate(), RATIO);
+    }
+}
+
+/// What the tunnel costs: the same processes with a plain TCP connection in its place, in turns.
+async fn past_the_tunnel(house: &House, settings: &[(&str, &str)], figures: &mut Figures) {
+    let joined = Joined::start(house, settings).await;
+    let [tunnel, plain] = joined.callers();
+    let mut calls = [Slice::default(), Slice::default()];
+    let mut bytes = [Slice::default(), Slice::default()];
+    for _ in 0..ROUNDS {
+        for (at, by) in [&plain, &tunnel].into_iter().enumerate() {
+            calls[at].add(&slice(vec![by.clone(); 16]).await);
+            let begun = Instant::now();
+            let done = by.download("large.bin").await as f64 / MIB;
+            bytes[at].add(&Slice { done, took: begun.elapsed() });
+        }
+    }
+    figures.head("plain TCP", "tunnel");
+    for (what, key, [plain, tunnel]) in [
+        ("GetRepo, 16 callers, calls/s", "calls_c16_of_plain_tcp", calls),
+        ("download, MiB/s", "download_of_plain_tcp", bytes),
+    ] {
+        figures.compare(what, plain.rate(), tunnel.rate());
+        figures.at_least(key, tunnel.rate() / plain.rate(), OF_PLAIN_TCP);
     }
 }
 
@@ -190,6 +225,12 @@ impl Calls for Caller {
     }
 }
 
+impl Calls for By {
+    async fn once(&mut self) {
+        self.get_repo().await;
+    }
+}
+
 impl Calls for Plain {
     async fn once(&mut self) {
         self.get_repo().await;
@@ -219,6 +260,8 @@ async fn slice<T: Calls>(several: Vec<T>) -> Slice {
 /// What is promised on two cores: so many calls a second, or so much of what the same target does behind nginx twice.
 const CALLS_PER_S: f64 = 20_000.0;
 const RATIO: f64 = 0.4;
+/// The tunnel may cost a tenth.
+const OF_PLAIN_TCP: f64 = 0.9;
 const ROUNDS: usize = 8;
 const SLICE: Duration = Duration::from_millis(500);
 /// Of the target that is slow.

@@ -53,6 +53,7 @@ pub struct Agent {
     sessions: Sessions,
     debug_addr: Option<SocketAddr>,
     debug_token: Option<Arc<Token>>,
+    service: tunnel::Service,
 }
 
 /// Why an agent cannot start. All of them are the settings' fault: what remotes do is never in here.
@@ -140,16 +141,17 @@ impl Agent {
         let core = Arc::new(hooks(core));
         let (state, states) = watch::channel(State::Dialing);
         let (published, sessions) = link::sessions();
-        let mut agent = Self { instance, state: states, sessions, debug_addr: None, debug_token: None };
         let doctor = doctor::remote(config.clone(), budgets.clone(), tasks.clone());
         let observer = Observer::new(&telemetry.metrics, telemetry.tracer);
+        let service = doors::tunnel(&core, &instance, Some(&doctor));
+        let service = stack::stack(service, config.limits, &observer, tasks);
+        let (debug_addr, debug_token) = (None, None);
+        let mut agent = Self { instance, state: states, sessions, debug_addr, debug_token, service };
         agent.listen(&config, &core, &doctor, &observer, tasks).await?;
         let tally = Tally::default();
         metrics::tell(&telemetry.metrics, agent.measured(&ways, local, &tally));
         agent.tell_status(&config, &tally, recent, tasks)?;
-        let tunnel = doors::tunnel(&core, &agent.instance, Some(&doctor));
-        let tunnel = stack::stack(tunnel, config.limits, &observer, tasks);
-        let serves = Serves { service: tunnel, budgets };
+        let serves = Serves { service: agent.service(), budgets };
         let link =
             agent.link(config, &ways.gateway, serves, tasks, Shows { state, sessions: published, tally });
         info!(instance = agent.instance, build = BUILD, "the agent starts");
@@ -178,6 +180,11 @@ impl Agent {
         if state.wait_for(State::is_attached).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// What answers the calls of the gateway, for one that is reached by another pipe than a session's.
+    pub fn service(&self) -> tunnel::Service {
+        self.service.clone()
     }
 
     /// Where the debug listener is, if it is on TCP.

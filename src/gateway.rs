@@ -22,6 +22,7 @@ pub mod settings;
 pub mod store;
 mod web;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -32,17 +33,20 @@ use hyper::service::service_fn;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
+use tonic::Status;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::ServiceExt as _;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use self::accept::{Bounds, Entrance};
 use self::attach::Attach;
 pub use self::callers::Shares;
 use self::callers::{Limits, Local};
-use self::directory::{Directory, Memory};
+use self::directory::{Directory, Full, Identity, Memory, Place, Session};
+use self::name::AgentId;
 use self::phase::{Phase, Watch};
 use self::store::Store;
 use crate::egress::push::Telemetry;
@@ -53,7 +57,7 @@ use crate::proto::tunnel::v1::tunnel_server::TunnelServer;
 use crate::tunnel::admit;
 use crate::tunnel::deadline;
 use crate::tunnel::observe::Observer;
-use crate::tunnel::{self, Body};
+use crate::tunnel::{self, Body, Channel};
 
 /// What a gateway is started with.
 #[derive(Debug, Clone)]
@@ -102,6 +106,9 @@ pub struct Gateway {
     /// The talk with the other gateways.
     talk: Tasks,
     cluster: Option<Arc<cluster::Shared>>,
+    directory: Arc<dyn Directory>,
+    /// Of one agent.
+    most_sessions: usize,
 }
 
 /// Why a gateway cannot start.
@@ -156,12 +163,15 @@ impl Gateway {
             peers: tasks.group(),
             talk: tasks.group(),
             cluster: None,
+            directory: Arc::new(Memory::default()),
+            most_sessions: config.sessions,
         };
-        gateway.cluster = cluster.map(|(cluster, listener)| gateway.join(&config, cluster, listener));
-        let directory: Arc<dyn Directory> = match &gateway.cluster {
-            Some(shared) => Arc::<cluster::Shared>::clone(shared),
-            None => Arc::new(Memory::default()),
-        };
+        if let Some((cluster, listener)) = cluster {
+            let shared = gateway.join(&config, cluster, listener);
+            gateway.directory = Arc::<cluster::Shared>::clone(&shared);
+            gateway.cluster = Some(shared);
+        }
+        let directory = Arc::clone(&gateway.directory);
         gateway.serve_callers(&config, callers_listener, &store, &directory, watch.clone())?;
         gateway.serve_agents(config, agents_listener, store, directory, watch);
         let (agents, callers) = (gateway.agents_addr, gateway.callers_addr);
@@ -177,6 +187,31 @@ impl Gateway {
     /// Where callers call.
     pub fn callers_addr(&self) -> SocketAddr {
         self.callers_addr
+    }
+
+    /// Lets calls for an agent go into a channel that is open already, such as one to an agent in the same process. It is a
+    /// session with these labels, of an instance of its own, until the channel ends.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED when the agent has as many sessions as it may.
+    pub fn adopt(
+        &self,
+        agent: AgentId,
+        labels: BTreeMap<String, String>,
+        channel: Channel,
+    ) -> Result<(), Status> {
+        let instance = Uuid::new_v4().to_string();
+        let (id, build, place) = (instance.clone(), env!("CARGO_PKG_VERSION").to_owned(), Place::Here);
+        let identity = Identity { id, agent, instance, build, labels, place };
+        let session = Arc::new(Session::new(identity, Box::new(channel.clone())));
+        let entered = self.directory.enter(Arc::clone(&session), self.most_sessions);
+        entered.map_err(|Full| Status::resource_exhausted("the agent has as many sessions as it may"))?;
+        let directory = Arc::clone(&self.directory);
+        self.sessions.spawn(async move {
+            channel.closed().await;
+            directory.leave(&session);
+        });
+        Ok(())
     }
 
     /// Leaves in order: not ready → settling time → agents are told and none is taken in → calls finish → sessions end.

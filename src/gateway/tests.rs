@@ -56,7 +56,7 @@ async fn a_call_travels_through_gateway_and_agent_and_a_drain_lets_it_finish() {
     };
     let (answer, drained) = tokio::join!(answer, release);
 
-    let status = tonic::Status::from_header_map(answer.expect("an answer").headers()).expect("a status");
+    let status = Status::from_header_map(answer.expect("an answer").headers()).expect("a status");
     assert_eq!((status.code(), status.message()), (Code::Ok, ""));
     assert_eq!(drained, Drained::Clean);
     drop(agent);
@@ -76,7 +76,7 @@ async fn at_the_end_of_the_grace_calls_in_flight_end_as_draining() {
             if request.uri().path() != WATCH {
                 std::future::pending::<()>().await;
             }
-            let first = tokio_stream::once(Ok::<_, tonic::Status>(Frame::data(Bytes::from_static(b"token"))));
+            let first = tokio_stream::once(Ok::<_, Status>(Frame::data(Bytes::from_static(b"token"))));
             let events = tokio_stream::StreamExt::chain(first, futures_util::stream::pending());
             Ok::<_, Infallible>(http::Response::new(Body::new(StreamBody::new(events))))
         }
@@ -99,7 +99,7 @@ async fn at_the_end_of_the_grace_calls_in_flight_end_as_draining() {
     let small = small.expect("an answer");
     let watched = watched.expect("a whole stream, not a broken one");
     for headers in [small.headers(), watched.trailers().expect("trailers")] {
-        let status = tonic::Status::from_header_map(headers).expect("a status");
+        let status = Status::from_header_map(headers).expect("a status");
         assert_eq!((status.code(), Reason::of(&status)), (Code::Unavailable, Some(Reason::Draining)));
     }
     assert_eq!(watched.to_bytes(), "token", "what was sent before has arrived");
@@ -128,7 +128,7 @@ async fn calls_at_a_killed_agent_fail_within_100_ms_as_tunnel_lost() {
         Instant::now()
     };
     let ((answer, failed), killed) = tokio::join!(call, kill);
-    let status = tonic::Status::from_header_map(answer.headers()).expect("a status");
+    let status = Status::from_header_map(answer.headers()).expect("a status");
     assert_eq!((status.code(), Reason::of(&status)), (Code::Unavailable, Some(Reason::TunnelLost)));
     assert!(failed - killed < Duration::from_millis(100), "{:?}", failed - killed);
 }
@@ -139,7 +139,7 @@ async fn an_agents_key_opens_no_door_for_callers() {
     let key = house.store.agent_key("acme", "a");
     let caller = house.transport(house.gateway.callers_addr()).await;
     let answer = tower::ServiceExt::oneshot(caller, request(&key)).await.expect("an answer");
-    let status = tonic::Status::from_header_map(answer.headers()).expect("a status");
+    let status = Status::from_header_map(answer.headers()).expect("a status");
     assert_eq!(Reason::of(&status), Some(Reason::CredentialInvalid));
 }
 
@@ -149,7 +149,7 @@ async fn a_caller_at_the_agents_listener_is_told_of_the_other_one() {
     let token = house.store.caller_token("acme", "s");
     let agents = house.transport(house.gateway.agents_addr()).await;
     let answer = tower::ServiceExt::oneshot(agents, request(&token)).await.expect("an answer");
-    let status = tonic::Status::from_header_map(answer.headers()).expect("a status");
+    let status = Status::from_header_map(answer.headers()).expect("a status");
     assert_eq!(Reason::of(&status), Some(Reason::MethodUnknown));
     assert!(status.message().contains("callers come to its other one"), "{status:?}");
 }
@@ -193,11 +193,11 @@ impl House {
         TlsConnector::from(Arc::new(config)).connect(name, tcp(addr).await).await.expect("a handshake")
     }
 
-    async fn transport(&self, addr: SocketAddr) -> tunnel::Channel {
+    async fn transport(&self, addr: SocketAddr) -> Channel {
         self.transport_of(addr, &self.tasks).await
     }
 
-    async fn transport_of(&self, addr: SocketAddr, tasks: &Tasks) -> tunnel::Channel {
+    async fn transport_of(&self, addr: SocketAddr, tasks: &Tasks) -> Channel {
         let io = self.tls(addr, "h2").await;
         tunnel::channel(io, &tunnel::Options::default(), tasks).await.expect("a channel")
     }
@@ -275,7 +275,7 @@ fn gated(started: tokio::sync::mpsc::Sender<()>, gate: watch::Receiver<bool>) ->
         async move {
             started.send(()).await.expect("heard");
             gate.wait_for(|open| *open).await.expect("opened");
-            Ok::<_, Infallible>(tonic::Status::ok("").into_http())
+            Ok::<_, Infallible>(Status::ok("").into_http())
         }
     }))
 }

@@ -85,9 +85,28 @@ impl Site {
         (agents, callers): (&str, &str),
         more: &[(&str, &str)],
     ) -> (Program, (SocketAddr, SocketAddr)) {
-        let gateway = start_gateway(self.folder.path(), agents, callers, more);
+        let settings = self.gateway_settings((agents, callers), more);
+        let gateway = Program::start(env!("CARGO_BIN_EXE_gitproxy-gateway"), &["run"], settings);
         let addresses = addresses(&gateway).await;
         (gateway, addresses)
+    }
+
+    /// The environment of a gateway that listens there, with `more` in it.
+    pub(crate) fn gateway_settings(
+        &self,
+        (agents, callers): (&str, &str),
+        more: &[(&str, &str)],
+    ) -> Vec<(String, String)> {
+        let settings = [
+            ("STORE_FILE", self.file("store.toml")),
+            ("AGENTS_TLS_CERT", self.file("gateway.crt")),
+            ("AGENTS_TLS_KEY", self.file("gateway.key")),
+            ("CALLERS_TLS_CERT", self.file("gateway.crt")),
+            ("CALLERS_TLS_KEY", self.file("gateway.key")),
+            ("AGENTS_LISTEN", agents.to_owned()),
+            ("CALLERS_LISTEN", callers.to_owned()),
+        ];
+        environment(&settings, more)
     }
 
     /// Starts an agent that attaches there, with `more` in its environment.
@@ -105,9 +124,7 @@ impl Site {
             ("BITBUCKET_TOKEN_FILE", self.file("sim.token")),
             ("BITBUCKET_PROJECTS", "SHOP".to_owned()),
         ];
-        let more = more.iter().map(|&(name, value)| (name, value.to_owned()));
-        let all = settings.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value));
-        all.collect()
+        environment(&settings, more)
     }
 
     /// Where Bitbucket is, by one of the names in its certificate: `localhost` or `git.test`.
@@ -244,8 +261,17 @@ impl Caller {
 
     /// Reads a file to its end, and says how many bytes it had.
     pub(crate) async fn download(&self, path: &str) -> Result<usize, Status> {
-        let request = GetFileRequest { repo: Some(web()), path: path.to_owned(), at: String::new() };
-        let mut parts = self.files().get_file(self.ask(request)).await?.into_inner();
+        self.read(self.file(path)).await
+    }
+
+    /// Asks for a file of the default branch.
+    pub(crate) fn file(&self, path: &str) -> Request<GetFileRequest> {
+        self.ask(GetFileRequest { repo: Some(web()), path: path.to_owned(), at: String::new() })
+    }
+
+    /// Reads a file to its end, and says how many bytes it had.
+    pub(crate) async fn read(&self, request: Request<GetFileRequest>) -> Result<usize, Status> {
+        let mut parts = self.files().get_file(request).await?.into_inner();
         let mut length = 0;
         while let Some(part) = parts.message().await? {
             length += part.data.len();
@@ -265,7 +291,8 @@ impl Caller {
         Ok(length)
     }
 
-    fn repos(&self) -> ReposClient<Channel> {
+    /// The client of repositories.
+    pub(crate) fn repos(&self) -> ReposClient<Channel> {
         ReposClient::with_origin(self.channel.clone(), self.uri.clone())
     }
 
@@ -296,8 +323,14 @@ impl Caller {
     }
 }
 
-fn web() -> RepoRef {
+/// The one repository.
+pub(crate) fn web() -> RepoRef {
     RepoRef { project: "SHOP".to_owned(), slug: "web".to_owned() }
+}
+
+fn environment(settings: &[(&str, String)], more: &[(&str, &str)]) -> Vec<(String, String)> {
+    let settings = settings.iter().map(|(name, value)| (*name, value.as_str()));
+    settings.chain(more.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 async fn simulator(folder: &Path) -> Sim {
@@ -328,24 +361,8 @@ fn store(agent: &Key, caller: &Key) -> String {
     )
 }
 
-fn start_gateway(folder: &Path, agents: &str, callers: &str, more: &[(&str, &str)]) -> Program {
-    let file = |name: &str| folder.join(name).into_os_string();
-    let settings = [
-        ("STORE_FILE", file("store.toml")),
-        ("AGENTS_TLS_CERT", file("gateway.crt")),
-        ("AGENTS_TLS_KEY", file("gateway.key")),
-        ("CALLERS_TLS_CERT", file("gateway.crt")),
-        ("CALLERS_TLS_KEY", file("gateway.key")),
-        ("AGENTS_LISTEN", agents.into()),
-        ("CALLERS_LISTEN", callers.into()),
-    ];
-    let more = more.iter().map(|(name, value)| (*name, (*value).into()));
-    let settings = settings.into_iter().chain(more);
-    Program::start(env!("CARGO_BIN_EXE_gitproxy-gateway"), &["run"], settings)
-}
-
 /// Where a gateway listens, by its own word.
-async fn addresses(gateway: &Program) -> (SocketAddr, SocketAddr) {
+pub(crate) async fn addresses(gateway: &Program) -> (SocketAddr, SocketAddr) {
     let line = gateway.says("gateway serves").await;
     let after = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name));
     let address = |name: &str| after(name).and_then(|text| text.parse().ok());
