@@ -296,7 +296,8 @@ impl Caller {
         ReposClient::with_origin(self.channel.clone(), self.uri.clone())
     }
 
-    fn files(&self) -> FilesClient<Channel> {
+    /// The client of files.
+    pub(crate) fn files(&self) -> FilesClient<Channel> {
         FilesClient::with_origin(self.channel.clone(), self.uri.clone())
     }
 
