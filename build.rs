@@ -89,6 +89,7 @@ fn generate(descriptors: &[u8]) -> Result<(), Failure> {
     tonic_prost_build::configure()
         // Nobody dials by tonic: the outer stream has a connector of its own, the inner one is the pipe.
         .build_transport(false)
+        .codec_path("crate::proto::codec::Lean")
         // File content and the bytes of the pipe pass through without a copy.
         .bytes(".gitproxy.tunnel.v1.AttachRequest")
         .bytes(".gitproxy.tunnel.v1.AttachResponse")

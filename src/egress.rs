@@ -6,7 +6,7 @@
 //!
 //! The parts, in the order of a connection: `connector` (whom it may go to), `walk` (the hops one after the other),
 //! `guard` (where connections that come with a call may go), `proxy` (which way, and CONNECT), `resolver` and `dial`
-//! (names and TCP), `trust` and `verify` (whose certificates count), `identity` (our own certificate), `stream` (what
+//! (names and TCP), `congestion` (how TCP shares a link), `trust` and `verify` (whose certificates count), `identity` (our own certificate), `stream` (what
 //! comes out), `client` (HTTP over such streams), `push` (metrics and traces over those). `report` tells what a walk found. `crypto` holds the one choice of a cryptographic library, and [`serve`]
 //! the server's side of TLS, which needs that choice too.
 
@@ -14,6 +14,7 @@ mod budget;
 mod certificate;
 mod client;
 mod clients;
+mod congestion;
 mod connector;
 mod crypto;
 mod dial;
@@ -43,6 +44,7 @@ use crate::ops::Tasks;
 
 pub use certificate::Certificate;
 pub use client::Client;
+pub use congestion::{CongestionControl, NotAllowed};
 pub use connector::Connector;
 pub use error::{Credentials, Error, Hop, Refusal, TlsFault, WANTS_CERTIFICATE};
 pub use expiry::Expiries;
@@ -78,6 +80,8 @@ pub struct Settings {
     pub hop_timeout: Duration,
     /// How long a connection may take over all its hops.
     pub connect_timeout: Duration,
+    /// What dialed sockets use; `None` for what the system uses.
+    pub congestion_control: Option<CongestionControl>,
 }
 
 /// What one leg has that the others have not; by default nothing.
@@ -114,6 +118,7 @@ pub enum Alpn {
 
 #[derive(Debug)]
 struct Shared {
+    congestion_control: Option<CongestionControl>,
     verifier: Arc<Verifier>,
     proxies: Proxies,
     resolver: Resolver,
@@ -155,6 +160,7 @@ impl Egress {
     pub fn new(settings: &Settings, tasks: &Tasks) -> Result<Self, TrustError> {
         let verifier = Verifier::open(&settings.roots, &settings.extra_ca, tasks)?;
         let shared = Shared {
+            congestion_control: settings.congestion_control.clone(),
             verifier,
             proxies: settings.proxies.clone(),
             resolver: settings.resolver.clone(),
@@ -207,6 +213,10 @@ impl Egress {
         &self.leg
     }
 
+    fn congestion_control(&self) -> Option<&CongestionControl> {
+        self.shared.congestion_control.as_ref()
+    }
+
     fn resolver(&self) -> &Resolver {
         &self.shared.resolver
     }
@@ -251,6 +261,7 @@ impl Default for Settings {
             resolver: Resolver::default(),
             hop_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(20),
+            congestion_control: None,
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod call;
 mod causes;
 mod check;
+pub mod descriptors;
 mod echo;
 pub mod export;
 pub mod key;

@@ -4,6 +4,7 @@
 
 mod checks;
 mod code;
+pub mod codec;
 pub mod fault;
 mod held;
 pub mod methods;

@@ -185,6 +185,7 @@ async fn agent(folder: &Path, sim: &Sim, cloud: &CloudSide) -> Made<CustomerSide
         patience: agent::Patience::default(),
         labels: BTreeMap::new(),
         rate: gitproxy::bitbucket::Rate::default(),
+        congestion_control: None,
         drain_grace: GRACE,
     };
     let agent = Agent::start(config, &tasks).await?;

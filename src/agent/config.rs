@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::bitbucket::Rate;
 use crate::egress::push::Push;
-use crate::egress::{self, CaSource, ClientFiles, Guard, Proxies, Roots};
+use crate::egress::{self, CaSource, ClientFiles, CongestionControl, Guard, Proxies, Roots};
 use crate::ops::settings::{Count, Layers, Period, Problems, Size};
 use crate::scm::backend::Allowance;
 use crate::tunnel;
@@ -85,6 +85,8 @@ pub struct Config {
     pub patience: Patience,
     /// Free labels for Hello.
     pub labels: BTreeMap<String, String>,
+    /// What dialed sockets use; `None` for what the system uses.
+    pub congestion_control: Option<CongestionControl>,
     /// How long calls in flight may take once a drain began.
     pub drain_grace: Duration,
 }
@@ -118,6 +120,7 @@ impl Config {
         let push = Push::read(layers, problems);
         let patience = patience(layers, problems);
         let labels = label::all(layers, problems);
+        let congestion_control = layers.value("tcp.congestion_control", problems);
         let drain_grace = layers.required::<Period>("drain.grace", problems);
         let ProxySettings { common, gateway: gateway_proxies, bitbucket: bitbucket_proxies } = proxies?;
         Some(Self {
@@ -141,6 +144,7 @@ impl Config {
             push: push?,
             patience: patience?,
             labels,
+            congestion_control,
             drain_grace: drain_grace?.0,
         })
     }

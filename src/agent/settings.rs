@@ -180,9 +180,14 @@ pub const TABLE: &[Setting] = &[
         "How much one stream may have on its way: its throughput is this divided by the round-trip time.",
     ),
     plain(
-        ["link.ping", "link-ping", "1s", "duration such as 1s, 500ms to 9s"],
+        ["link.ping", "link-ping", "5s", "duration such as 1s, 500ms to 9s"],
         &["GITPROXY_LINK_PING"],
         "After how long without a frame the gateway is asked for an answer. Both ends say something each second anyway; after 2 s of silence the agent attaches once more, and after 10 s the silent session ends.",
+    ),
+    plain(
+        ["tcp.congestion_control", "tcp-congestion-control", "", "name such as bbr"],
+        &["GITPROXY_TCP_CONGESTION_CONTROL"],
+        "The TCP congestion control of every connection that is opened, in place of the system's; bbr keeps its speed on links that lose packets.",
     ),
     plain(
         ["limits.unary", "limit-unary", "256", "number from 1 to 100000"],

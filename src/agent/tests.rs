@@ -47,7 +47,8 @@ pub(super) fn config(folder: &Path) -> Config {
         patience: Patience::default(),
         labels: BTreeMap::new(),
         rate: Rate::default(),
-        drain_grace: Duration::from_secs(5),
+        congestion_control: None,
+            drain_grace: Duration::from_secs(5),
     }
 }
 

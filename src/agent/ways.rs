@@ -32,6 +32,7 @@ impl Ways {
             proxies: config.proxies.clone(),
             hop_timeout: patience.hop,
             connect_timeout: patience.whole,
+            congestion_control: config.congestion_control.clone(),
             ..egress::Settings::default()
         };
         let egress = Egress::new(&settings, tasks)?;

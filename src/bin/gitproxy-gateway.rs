@@ -4,6 +4,7 @@
 //! command line and for settings or a store that cannot be used, every problem on a line of its own.
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,15 +12,16 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use gitproxy::egress::push::Telemetry;
-use gitproxy::egress::{self, Egress, Leg, Plaintext};
+use gitproxy::egress::{self, CongestionControl, Egress, Leg, Plaintext};
 use gitproxy::gateway::settings::{Log, Run, TABLE};
 use gitproxy::gateway::store::FileStore;
 use gitproxy::gateway::{self, Gateway};
 use gitproxy::ops::settings::{self, Layers, Problems};
-use gitproxy::ops::{Key, Tasks, telemetry, watch};
+use gitproxy::ops::{Key, Tasks, descriptors, telemetry, watch};
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
 
 /// Why it ends before it served.
 enum Failure {
@@ -113,22 +115,23 @@ fn read(flags: &ArgMatches, file: Option<&Path>, tasks: &Tasks) -> Result<Run, F
 }
 
 async fn serve(run: Run, tasks: &Tasks) -> Result<(), Failure> {
+    match descriptors::raise() {
+        Ok(most) => info!(most, "each session and each connection of a caller takes a file descriptor"),
+        Err(error) => warn!(%error, "the limit of file descriptors cannot be raised"),
+    }
     let store = FileStore::follow(&run.store, settings::environment, watch::EVERY, tasks)
         .map_err(|error| Failure::Unusable(format!("{:#}", anyhow::Error::new(error))))?;
     let gateway = async {
         // Before the listeners: a signal that comes right after they answer must drain and not kill.
         let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let agents =
-            TcpListener::bind(run.agents).await.with_context(|| format!("agents.listen {}", run.agents))?;
-        let callers = TcpListener::bind(run.callers)
-            .await
-            .with_context(|| format!("callers.listen {}", run.callers))?;
+        let congestion_control = run.congestion_control.as_ref();
+        let agents = listen("agents.listen", run.agents, congestion_control).await?;
+        let callers = listen("callers.listen", run.callers, congestion_control).await?;
         let telemetry = push(&run, tasks)?;
         let config = gateway::Config { telemetry, ..run.gateway };
         let cluster = match run.cluster {
             Some((cluster, address)) => {
-                let peers = TcpListener::bind(address).await;
-                Some((cluster, peers.with_context(|| format!("peers.listen {address}"))?))
+                Some((cluster, listen("peers.listen", address, congestion_control).await?))
             }
             None => None,
         };
@@ -144,6 +147,19 @@ async fn serve(run: Run, tasks: &Tasks) -> Result<(), Failure> {
     gateway.drain().await;
     tasks.finish(std::time::Duration::ZERO).await;
     Ok(())
+}
+
+/// Opens a listener; what it accepts uses its congestion control.
+async fn listen(
+    setting: &str,
+    address: SocketAddr,
+    congestion_control: Option<&CongestionControl>,
+) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await.with_context(|| format!("{setting} {address}"))?;
+    if let Some(control) = congestion_control {
+        control.apply(&listener).with_context(|| format!("tcp.congestion_control {control}"))?;
+    }
+    Ok(listener)
 }
 
 /// Begins to push metrics and traces; they have no secret, so that a collector may be spoken to without TLS.

@@ -283,6 +283,11 @@ impl<'a> Walk<'a> {
         let (begun, limit) = (Instant::now(), self.budget.limit());
         match dial::connect(to, limit).await {
             Ok(tcp) => {
+                if let Some(control) = self.connector.egress.congestion_control()
+                    && let Err(error) = control.apply(&tcp)
+                {
+                    return Ok(Err(error));
+                }
                 self.done(hop, begun, Found::Peer(tcp.peer_addr().ok()));
                 Ok(Ok(tcp))
             }

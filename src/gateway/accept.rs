@@ -13,6 +13,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
 use tracing::{debug, warn};
 
 use super::metrics::{self, LISTENER};
@@ -91,17 +92,8 @@ where
     }
 
     async fn serve(&self, tcp: TcpStream, place: OwnedSemaphorePermit) {
-        // Small frames must not wait for an acknowledgement.
-        if let Err(error) = tcp.set_nodelay(true) {
-            return debug!(listener = self.name, %error, "a connection ended at once");
-        }
-        let stream = match timeout(HANDSHAKE, self.tls.acceptor().accept(tcp)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return debug!(listener = self.name, %error, "a TLS handshake failed"),
-            Err(_) => {
-                return debug!(listener = self.name, limit = ?HANDSHAKE, "a TLS handshake took too long");
-            }
-        };
+        // In a box of its own, which goes: what a handshake needs is not kept for the life of the connection.
+        let Some(stream) = Box::pin(self.handshake(tcp)).await else { return };
         drop(place);
         let server = self.server();
         let mut connection = pin!(server.serve_connection(TokioIo::new(stream), self.service.clone()));
@@ -115,6 +107,21 @@ where
         if let Err(error) = ended {
             debug!(listener = self.name, %error, "a connection ended");
         }
+    }
+
+    /// TLS; a failure is told to the log.
+    async fn handshake(&self, tcp: TcpStream) -> Option<TlsStream<TcpStream>> {
+        // Small frames must not wait for an acknowledgement.
+        if let Err(error) = tcp.set_nodelay(true) {
+            debug!(listener = self.name, %error, "a connection ended at once");
+            return None;
+        }
+        match timeout(HANDSHAKE, self.tls.acceptor().accept(tcp)).await {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => debug!(listener = self.name, %error, "a TLS handshake failed"),
+            Err(_) => debug!(listener = self.name, limit = ?HANDSHAKE, "a TLS handshake took too long"),
+        }
+        None
     }
 
     fn server(&self) -> auto::Builder<Tasks> {

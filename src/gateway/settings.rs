@@ -9,6 +9,7 @@ use std::time::Duration;
 
 pub use self::table::TABLE;
 use super::{Config, Shares};
+use crate::egress::CongestionControl;
 use crate::egress::push::{Push, Telemetry};
 use crate::egress::serve::{self, ServerTls};
 use crate::ops::Tasks;
@@ -30,6 +31,8 @@ pub struct Run {
     pub callers: SocketAddr,
     /// Where metrics and traces go.
     pub push: Push,
+    /// What its listeners use; `None` for what the system uses.
+    pub congestion_control: Option<CongestionControl>,
     /// What makes it one of several gateways, and where to listen for the others.
     pub cluster: Option<(super::cluster::Config, SocketAddr)>,
 }
@@ -63,6 +66,7 @@ impl Run {
         let agents = layers.required("agents.listen", problems);
         let callers = layers.required("callers.listen", problems);
         let push = Push::read(layers, problems);
+        let congestion_control = layers.value("tcp.congestion_control", problems);
         let gateway = config(layers, tasks, problems);
         let cluster = cluster::read(layers, tasks, problems);
         Some(Self {
@@ -71,6 +75,7 @@ impl Run {
             agents: agents?,
             callers: callers?,
             push: push?,
+            congestion_control,
             cluster: cluster?,
         })
     }

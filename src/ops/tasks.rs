@@ -64,6 +64,8 @@ impl Tasks {
     {
         let guard = self.guard();
         let cut = self.cut.clone();
+        // A future that is handed on by value is kept twice for as long as the task lives, and a session's are large.
+        let task = Box::pin(task);
         let bounded = async move {
             let _ = cut.run_until_cancelled(task).await;
             drop(guard);

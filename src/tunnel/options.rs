@@ -37,7 +37,7 @@ impl Default for Options {
         Self {
             window: 1024 * 1024,
             max_streams: 1024,
-            ping_every: Duration::from_secs(1),
+            ping_every: Duration::from_secs(5),
             doubt: Duration::from_secs(2),
             silence: Duration::from_secs(10),
         }

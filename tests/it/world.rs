@@ -162,6 +162,7 @@ impl World {
             patience: gitproxy::agent::Patience::default(),
             labels: BTreeMap::new(),
             rate: site.rate,
+            congestion_control: None,
             drain_grace: Duration::from_secs(5),
         }
     }

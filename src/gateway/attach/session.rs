@@ -47,7 +47,8 @@ impl Attached {
         let agent = self.known.agent.clone();
         // A set of its own, so that this one connection can be cut.
         let tasks = self.shared.tasks.group();
-        let channel = match pipe.channel(&self.shared.settings.tunnel, &tasks).await {
+        // In a box of its own, which goes: what a handshake needs is not kept for the life of the session.
+        let channel = match Box::pin(pipe.channel(&self.shared.settings.tunnel, &tasks)).await {
             Ok(channel) => channel,
             Err(status) => {
                 return warn!(%agent, cause = status.message(), "an agent left before it was attached");

@@ -222,6 +222,14 @@ pub const TABLE: &[Setting] = &[
         "Longest time without progress of a transfer that has no deadline of its own.",
     ),
     row(
+        "tcp.congestion_control",
+        "tcp-congestion-control",
+        &["TCP_CONGESTION_CONTROL"],
+        "",
+        "name such as bbr",
+        "TCP congestion control of every connection, in place of the system's; bbr keeps its speed on links that lose packets.",
+    ),
+    row(
         "link.window",
         "link-window",
         &["LINK_WINDOW"],
