@@ -25,14 +25,13 @@ mod web;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tonic::Status;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
@@ -52,7 +51,7 @@ use self::store::Store;
 use crate::egress::push::Telemetry;
 use crate::egress::serve::ServerTls;
 use crate::ops::Tasks;
-use crate::ops::tasks::Drained;
+use crate::ops::tasks::{Drained, LAST_WORDS};
 use crate::proto::tunnel::v1::tunnel_server::TunnelServer;
 use crate::tunnel::admit;
 use crate::tunnel::deadline;
@@ -172,7 +171,7 @@ impl Gateway {
             gateway.cluster = Some(shared);
         }
         let directory = Arc::clone(&gateway.directory);
-        gateway.serve_callers(&config, callers_listener, &store, &directory, watch.clone())?;
+        gateway.serve_callers(&config, callers_listener, &store, &directory)?;
         gateway.serve_agents(config, agents_listener, store, directory, watch);
         let (agents, callers) = (gateway.agents_addr, gateway.callers_addr);
         info!(%agents, %callers, "gateway serves");
@@ -226,7 +225,7 @@ impl Gateway {
         }
         info!(grace = ?self.grace, "gateway drains");
         let deadline = Instant::now() + self.grace;
-        let mut outcome = self.drain_callers(deadline).await;
+        let mut outcome = self.callers.finish_calls(self.grace).await;
         // In this order: a session must outlive the calls that it carries, a connection its sessions.
         for tasks in [&self.peers, &self.sessions, &self.agents, &self.talk] {
             let left = deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS);
@@ -239,19 +238,6 @@ impl Gateway {
             }
         }
         outcome
-    }
-
-    /// Lets calls finish until the deadline; then each ends with a status, for which there is a moment more.
-    async fn drain_callers(&self, deadline: Instant) -> Drained {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let mut finished = pin!(self.callers.finish(left + LAST_WORDS));
-        tokio::select! {
-            outcome = finished.as_mut() => return outcome,
-            () = sleep_until(deadline) => {}
-        }
-        warn!("the grace is over: calls in flight end");
-        self.phase.send_replace(Phase::Over);
-        finished.await
     }
 
     fn join(&self, config: &Config, cluster: cluster::Config, listener: TcpListener) -> Arc<cluster::Shared> {
@@ -270,13 +256,12 @@ impl Gateway {
         listener: TcpListener,
         store: &Arc<dyn Store>,
         directory: &Arc<dyn Directory>,
-        watch: Watch,
     ) -> Result<(), Error> {
         let local = Local::new(store, directory, self.health.clone())?;
         let Telemetry { metrics, tracer } = config.telemetry.clone();
         let observer = Observer::new(&metrics, tracer);
         let limits = Limits { deadlines: config.deadlines, all: config.limits, shares: config.shares };
-        let stack = callers::stack(store, directory, local, limits, &observer, (watch, &self.callers));
+        let stack = callers::stack(store, directory, local, limits, &observer, &self.callers);
         let entrance = Entrance {
             name: "callers",
             metrics,
@@ -337,9 +322,6 @@ fn worse(one: Drained, other: Drained) -> Drained {
 
 /// A connection of an agent carries one session, one that replaces it, and a health check.
 const OUTER_STREAMS: u32 = 8;
-
-/// For what has only to say goodbye, also when the calls took all of the grace.
-const LAST_WORDS: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ mod body;
 pub mod body_limit;
 mod channel;
 pub mod deadline;
+pub mod ending;
 mod greeting;
 pub mod observe;
 mod options;

@@ -9,6 +9,7 @@ use self::take_secrets::TakeSecretsLayer;
 use crate::ops::Tasks;
 use crate::tunnel::admit::{AdmitLayer, Limits};
 use crate::tunnel::deadline::{DeadlineLayer, Defaults};
+use crate::tunnel::ending::EndingLayer;
 use crate::tunnel::observe::Observer;
 use crate::tunnel::{Body, Service};
 
@@ -28,6 +29,8 @@ pub fn stack(services: Routes, limits: Limits, observer: &Observer, tasks: &Task
         .layer(ObserveLayer::new(observer.clone()))
         // From here down errors and panics may happen; this turns each into the status the cloud may see.
         .layer(RescueLayer::new())
+        // When the grace of a drain is over, callers hear it, whatever what is below waits for.
+        .layer(EndingLayer::new(tasks, "this instance of the agent"))
         // Before the limits: who has stopped waiting must not hold a place in them, unless a write of his goes on.
         .layer(DeadlineLayer::new(Defaults::default(), tasks))
         // Refuse at once when full; the permit stays with the body, so a download counts until it ends, and a write with a

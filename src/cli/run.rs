@@ -70,7 +70,7 @@ async fn serve(config: Config, before: Before) -> Exit {
     let cause = stopped(&mut term, &mut int).await;
     info!(instance = agent.instance(), cause, ?grace, "draining");
     tokio::select! {
-        drained = tasks.finish(grace) => report(drained),
+        drained = tasks.finish_calls(grace) => report(drained),
         cause = stopped(&mut term, &mut int) => warn!(cause, "asked twice to stop; calls in flight are cut"),
     }
     tasks.cut();

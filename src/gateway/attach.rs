@@ -174,7 +174,7 @@ impl Shared {
     fn refuse_while_draining(&self) -> Result<(), Fault> {
         match self.phase.now() {
             Phase::Ready | Phase::Settling => Ok(()),
-            Phase::Draining | Phase::Over => {
+            Phase::Draining => {
                 let message = "this gateway is shutting down; attach again";
                 Err(Fault::new(Code::Unavailable, Reason::Draining, message).retry_after(RETRY))
             }

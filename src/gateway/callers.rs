@@ -3,7 +3,6 @@
 mod bounds;
 mod diagnose;
 mod door;
-mod ending;
 mod forward;
 mod kept;
 mod local;
@@ -16,17 +15,16 @@ use tower::{ServiceBuilder, service_fn};
 
 pub use self::bounds::Shares;
 use self::door::DoorLayer;
-use self::ending::EndingLayer;
 use self::forward::Forward;
 pub(super) use self::local::Local;
 use self::observe::ObserveLayer;
 use super::credentials::Credentials;
 use super::directory::Directory;
-use super::phase::Watch;
 use super::store::Store;
 use crate::ops::Tasks;
 use crate::tunnel::admit::{self, AdmitLayer};
 use crate::tunnel::deadline::{self, DeadlineLayer};
+use crate::tunnel::ending::EndingLayer;
 use crate::tunnel::observe::Observer;
 use crate::tunnel::{self, Body};
 
@@ -41,14 +39,14 @@ pub(super) struct Limits {
     pub(super) shares: Shares,
 }
 
-/// Puts the layers together; a drain of `tasks` waits for the calls in flight, until `phase` says that it is over.
+/// Puts the layers together; a drain of `tasks` waits for the calls in flight, until its grace is over.
 pub(super) fn stack(
     store: &Arc<dyn Store>,
     directory: &Arc<dyn Directory>,
     local: Local,
     limits: Limits,
     observer: &Observer,
-    (phase, tasks): (Watch, &Tasks),
+    tasks: &Tasks,
 ) -> tunnel::Service {
     let forward = Forward::new(Arc::clone(store), Arc::clone(directory), limits.shares);
     let forward = Arc::new(forward);
@@ -65,7 +63,7 @@ pub(super) fn stack(
         // First: one span per call, in its caller's trace; and measured, refusals of all that is below included.
         .layer(ObserveLayer::new(observer.clone()))
         // So that the end of the grace ends everything below, whatever it waits for.
-        .layer(EndingLayer::new(phase))
+        .layer(EndingLayer::new(tasks, "the gateway"))
         // It bounds everything below, the store's answer too.
         .layer(DeadlineLayer::new(limits.deadlines, tasks))
         // Before the limits: who is unknown, or may not, must not take a place from who may.

@@ -11,8 +11,6 @@ pub(super) enum Phase {
     Settling,
     /// No new session; calls in flight finish.
     Draining,
-    /// The grace is over: what is in flight ends.
-    Over,
 }
 
 /// The phase as others see it.
@@ -35,12 +33,5 @@ impl Watch {
     pub(super) async fn draining(&mut self) {
         // A gateway that is dropped takes nothing either.
         let _ = self.0.wait_for(|phase| *phase >= Phase::Draining).await;
-    }
-
-    /// Waits until the grace is over. A gateway that is dropped has no such moment: it cuts.
-    pub(super) async fn over(mut self) {
-        if self.0.wait_for(|phase| *phase == Phase::Over).await.is_err() {
-            std::future::pending().await
-        }
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn callers(
 fn health(phase: Phase) -> Response<Body> {
     match phase {
         Phase::Ready => text(StatusCode::OK, "ok"),
-        Phase::Settling | Phase::Draining | Phase::Over => text(StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        Phase::Settling | Phase::Draining => text(StatusCode::SERVICE_UNAVAILABLE, "draining"),
     }
 }
 

@@ -1,23 +1,25 @@
 //! Tasks that a drain waits for.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, warn};
 
 /// The one place that spawns; clones share the same set of tasks.
 ///
 /// A drain has two steps: [`Tasks::begin_drain`] asks every task to finish, [`Tasks::finish`] waits for them and cuts
-/// what is left when the grace is over. [`Tasks::group`] makes a set of its own that the whole still waits for.
+/// what is left when the grace is over. With [`Tasks::finish_calls`] there is one between: calls end with a status. [`Tasks::group`] makes a set of its own that the whole still waits for.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
     parents: Vec<TaskTracker>,
     drain: CancellationToken,
+    end_calls: CancellationToken,
     cut: CancellationToken,
 }
 
@@ -51,6 +53,7 @@ impl Tasks {
             tracker: TaskTracker::new(),
             parents,
             drain: self.drain.child_token(),
+            end_calls: self.end_calls.child_token(),
             cut: self.cut.child_token(),
         }
     }
@@ -95,6 +98,16 @@ impl Tasks {
         self.drain.cancelled().await;
     }
 
+    /// Asks every call that is still in flight to end with a status: its time is over.
+    pub fn end_calls(&self) {
+        self.end_calls.cancel();
+    }
+
+    /// Waits until calls in flight are to end.
+    pub async fn calls_end(&self) {
+        self.end_calls.cancelled().await;
+    }
+
     /// Drops every task at its next await.
     pub fn cut(&self) {
         self.cut.cancel();
@@ -116,7 +129,22 @@ impl Tasks {
         self.cut();
         Drained::Cut(left)
     }
+
+    /// As [`Tasks::finish`], but when the grace is over calls have a moment to say so to their callers.
+    pub async fn finish_calls(&self, grace: Duration) -> Drained {
+        let mut finished = pin!(self.finish(grace + LAST_WORDS));
+        tokio::select! {
+            outcome = finished.as_mut() => return outcome,
+            () = time::sleep(grace) => {}
+        }
+        warn!(?grace, "the grace is over: calls in flight end");
+        self.end_calls();
+        finished.await
+    }
 }
+
+/// For what has only to say goodbye, also when the calls took all of the grace.
+pub const LAST_WORDS: Duration = Duration::from_millis(200);
 
 impl<F> hyper::rt::Executor<F> for Tasks
 where
@@ -149,6 +177,15 @@ mod tests {
         tasks.spawn(std::future::pending::<()>());
         assert_eq!(tasks.finish(Duration::from_secs(1)).await, Drained::Cut(1));
         tasks.tracker.wait().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_of_a_group_hear_that_their_time_is_over_before_they_are_cut() {
+        let (tasks, begun) = (Tasks::new(), time::Instant::now());
+        let calls = tasks.group();
+        tasks.spawn(async move { calls.calls_end().await });
+        assert_eq!(tasks.finish_calls(Duration::from_secs(9)).await, Drained::Clean);
+        assert_eq!(begun.elapsed().as_secs(), 9);
     }
 
     #[tokio::test]

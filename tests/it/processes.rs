@@ -1,10 +1,17 @@
 //! Both programs as processes of their own, and what happens to the others when one of them ends.
 
 mod downloads;
+#[expect(dead_code, reason = "the benchmark uses more of it")]
 pub(crate) mod fleet;
 pub(crate) mod house;
+#[expect(dead_code, reason = "the benchmark uses more of it")]
+mod line;
+#[expect(dead_code, reason = "the benchmark uses more of it")]
+mod load;
 pub(crate) mod program;
 mod rolling;
+#[expect(dead_code, reason = "the benchmark uses more of it")]
+mod watches;
 
 use std::time::{Duration, Instant};
 

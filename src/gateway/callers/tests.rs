@@ -9,7 +9,6 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::gateway::directory::Memory;
 use crate::gateway::fake::{self, Echo};
-use crate::gateway::phase::phase;
 use crate::gateway::role::Role;
 use crate::ops::Key;
 use crate::proto::Reason;
@@ -277,8 +276,8 @@ impl House {
         let shared: Arc<dyn Store> = Arc::new(store.clone());
         let directory: Arc<dyn Directory> = Arc::new(Memory::default());
         let local = Local::new(&shared, &directory, HealthReporter::new()).expect("descriptors");
-        let ((_, phase), observer) = (phase(), Observer::default());
-        let stack = stack(&shared, &directory, local, limits, &observer, (phase, &Tasks::new()));
+        let observer = Observer::default();
+        let stack = stack(&shared, &directory, local, limits, &observer, &Tasks::new());
         Self { store, directory, token, stack }
     }
 

@@ -6,7 +6,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -48,6 +48,14 @@ pub(crate) enum Part {
     Gateway(usize),
     Instance(usize),
     Nats,
+}
+
+/// When a part was asked to stop or killed, and when it had ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outage {
+    pub(crate) part: Part,
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
 }
 
 /// A gateway that comes back where it was.
@@ -113,32 +121,27 @@ impl Fleet {
         self.way().caller().await.expect("a gateway")
     }
 
-    /// The process id of a part.
-    pub(crate) fn id(&self, part: Part) -> u32 {
-        self.process(part).id()
-    }
-
     /// What a part has logged since its last start.
     pub(crate) fn log(&self, part: Part) -> String {
         self.process(part).log()
     }
 
     /// Restarts a part as an operator does: asks it to stop, waits for its end, starts it, waits until it is ready.
-    pub(crate) async fn restart(&mut self, part: Part) {
+    pub(crate) async fn restart(&mut self, part: Part) -> Outage {
+        let began = Instant::now();
         self.process(part).terminate().await;
         self.process_mut(part).ended().await;
+        let ended = Instant::now();
         self.start_again(part).await;
-    }
-
-    /// Asks a part to stop and does not wait for it.
-    pub(crate) async fn terminate(&self, part: Part) {
-        self.process(part).terminate().await;
+        Outage { part, began, ended }
     }
 
     /// Kills a part; [`Fleet::start_again`] brings it back.
-    pub(crate) async fn kill(&mut self, part: Part) {
+    pub(crate) async fn kill(&mut self, part: Part) -> Outage {
+        let began = Instant::now();
         self.process_mut(part).kill();
         self.process_mut(part).ended().await;
+        Outage { part, began, ended: Instant::now() }
     }
 
     /// Starts a part that has ended where it was, and waits until it is ready.

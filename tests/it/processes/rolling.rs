@@ -1,18 +1,41 @@
-//! Every process of a fleet is restarted, one after the other.
+//! Every process of a fleet is restarted, one after the other, under load. `benches/rolling.rs` does it five times each, with
+//! ten times the load, and kills them too.
 
 use std::time::Duration;
 
-use super::fleet::{Fleet, Plan};
+use super::fleet::{Fleet, Part, Plan};
+use super::line::Line;
+use super::load::{self, Load};
+use super::watches::Watches;
 
 #[tokio::test]
-async fn every_part_of_a_fleet_comes_back_and_is_called_again() {
+async fn no_call_fails_while_every_part_of_a_fleet_is_restarted() {
     let Some(mut fleet) = Fleet::start(PLAN).await else { return };
+    let lines: Vec<_> = (0..4).map(|_| Line::new(fleet.way())).collect();
+    let mut places = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        places.push(load::place(&fleet.site.sim, line, &format!("r{number}")).await);
+    }
+    let (watched, written) = places.split_at(2);
+    let load = Load::start("w", 20, lines.clone(), written.to_vec());
+    let watches = Watches::start(&lines, watched, &load.seen);
+    let mut outages = Vec::new();
     for part in fleet.parts() {
-        fleet.restart(part).await;
-        fleet.caller().await.get_repo_soon().await;
-        fleet.kill(part).await;
-        fleet.start_again(part).await;
-        fleet.caller().await.get_repo_soon().await;
+        outages.push(fleet.restart(part).await);
+    }
+    let told = watches.end().await;
+    let seen = load.end().await;
+    let (seen, told) = (seen.log(), told.log());
+    assert!(seen.failures.is_empty(), "{:#?}\n{:#?}", seen.failures, outages);
+    assert_eq!(seen.judge(&fleet.site.sim), Vec::<String>::new());
+    assert_eq!(told.problems, Vec::<String>::new());
+    assert!(seen.answered.len() > 100 && told.changes > 4, "{} and {}", seen.answered.len(), told.changes);
+    for end in &told.ends {
+        let at_the_end_of_grace = outages.iter().any(|outage| {
+            let grace = if matches!(outage.part, Part::Gateway(_)) { SETTLE + GRACE } else { GRACE };
+            end.at >= outage.began + grace && end.at <= outage.ended + Duration::from_secs(1)
+        });
+        assert!(end.in_order && at_the_end_of_grace, "{end:?}\n{outages:#?}");
     }
 }
 
@@ -20,7 +43,13 @@ async fn every_part_of_a_fleet_comes_back_and_is_called_again() {
 const PLAN: Plan = Plan {
     gateways: 2,
     instances: 2,
-    gateway: &[("DRAIN_SETTLE", "1s")],
-    agent: &[],
+    gateway: &[("DRAIN_SETTLE", "1s"), ("DRAIN_GRACE", "2s")],
+    agent: &[
+        ("GITPROXY_DRAIN_GRACE", "2s"),
+        ("GITPROXY_RATE_PER_SECOND", "100000"),
+        ("GITPROXY_RATE_BURST", "100000"),
+    ],
     check: Duration::from_millis(200),
 };
+const SETTLE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(2);

@@ -13,21 +13,23 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::gateway::phase::Watch;
+use super::{Body, wire};
+use crate::ops::Tasks;
 use crate::proto::{Fault, Reason};
-use crate::tunnel::{Body, wire};
 
 /// Makes [`Ending`].
-#[derive(Clone)]
-pub(super) struct EndingLayer {
-    phase: Watch,
+#[derive(Debug, Clone)]
+pub struct EndingLayer {
+    tasks: Tasks,
+    who: &'static str,
 }
 
 /// See the module.
-#[derive(Clone)]
-pub(super) struct Ending<S> {
+#[derive(Debug, Clone)]
+pub struct Ending<S> {
     inner: S,
-    phase: Watch,
+    tasks: Tasks,
+    who: &'static str,
 }
 
 /// A body that ends with DRAINING when the grace is over.
@@ -35,11 +37,13 @@ struct Ends {
     /// Dropped when the grace is over.
     inner: Option<Body>,
     over: Pin<Box<dyn Future<Output = ()> + Send>>,
+    who: &'static str,
 }
 
 impl EndingLayer {
-    pub(super) fn new(phase: Watch) -> Self {
-        Self { phase }
+    /// Ends calls when `tasks` say so ([`Tasks::end_calls`]); `who` is what callers are told to be shutting down.
+    pub fn new(tasks: &Tasks, who: &'static str) -> Self {
+        Self { tasks: tasks.clone(), who }
     }
 }
 
@@ -47,7 +51,7 @@ impl<S> Layer<S> for EndingLayer {
     type Service = Ending<S>;
 
     fn layer(&self, inner: S) -> Ending<S> {
-        Ending { inner, phase: self.phase.clone() }
+        Ending { inner, tasks: self.tasks.clone(), who: self.who }
     }
 }
 
@@ -65,18 +69,19 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let (answer, phase) = (self.inner.call(request), self.phase.clone());
+        let (answer, tasks, who) = (self.inner.call(request), self.tasks.clone(), self.who);
         Box::pin(async move {
-            let mut over: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(phase.over());
+            let mut over: Pin<Box<dyn Future<Output = ()> + Send>> =
+                Box::pin(async move { tasks.calls_end().await });
             let answer = tokio::select! {
                 // What is ready goes first.
                 biased;
                 answer = answer => answer?,
-                () = &mut over => return Ok(wire::status_response(draining())),
+                () = &mut over => return Ok(wire::status_response(draining(who))),
             };
             Ok(answer.map(|body| match body.is_end_stream() {
                 true => body,
-                false => Body::new(Ends { inner: Some(body), over }),
+                false => Body::new(Ends { inner: Some(body), over, who }),
             }))
         })
     }
@@ -95,9 +100,10 @@ impl HttpBody for Ends {
         if let Poll::Ready(frame) = Pin::new(inner).poll_frame(cx) {
             return Poll::Ready(frame);
         }
+        let who = self.who;
         self.over.as_mut().poll(cx).map(|()| {
             self.inner = None;
-            Some(Ok(Frame::trailers(wire::status_trailers(&draining()))))
+            Some(Ok(Frame::trailers(wire::status_trailers(&draining(who)))))
         })
     }
 
@@ -111,13 +117,15 @@ impl HttpBody for Ends {
     }
 }
 
-fn draining() -> Status {
-    let message = "the gateway is shutting down and the time for calls in flight is over; call again, and a watch goes \
-                   on with its last resume token; a write may have happened";
+fn draining(who: &str) -> Status {
+    let message = format!(
+        "{who} is shutting down and the time for calls in flight is over; call again, and a watch goes on with its last \
+         resume token; a write may have happened"
+    );
     Fault::new(Code::Unavailable, Reason::Draining, message).retry_after(RETRY).into()
 }
 
-/// Another gateway, or this one's successor, is there by then.
+/// Another one, or this one's successor, is there by then.
 const RETRY: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
@@ -127,7 +135,6 @@ mod tests {
     use tower::{ServiceExt as _, service_fn};
 
     use super::*;
-    use crate::gateway::phase::{Phase, phase};
 
     fn reason(trailers: Option<&http::HeaderMap>) -> (Option<Code>, Option<Reason>) {
         let status = trailers.and_then(Status::from_header_map);
@@ -136,7 +143,7 @@ mod tests {
 
     const DRAINING: (Option<Code>, Option<Reason>) = (Some(Code::Unavailable), Some(Reason::Draining));
 
-    async fn answer<F, R>(phase: Watch, answer: F) -> http::Response<Body>
+    async fn answer<F, R>(tasks: &Tasks, answer: F) -> http::Response<Body>
     where
         F: Fn() -> R + Clone + Send + 'static,
         R: Future<Output = http::Response<Body>> + Send + 'static,
@@ -146,40 +153,39 @@ mod tests {
             async move { Ok::<_, Infallible>(answer.await) }
         });
         let request = http::Request::new(Body::empty());
-        EndingLayer::new(phase).layer(service).oneshot(request).await.expect("an answer")
+        EndingLayer::new(tasks, "the test").layer(service).oneshot(request).await.expect("an answer")
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_watch_gets_what_is_there_and_then_ends_as_draining() {
-        let (sender, watch) = phase();
-        let answer = answer(watch, || async {
+        let tasks = Tasks::new();
+        let answer = answer(&tasks, || async {
             let first = tokio_stream::once(Ok::<_, Status>(Frame::data(Bytes::from_static(b"token"))));
             let never = futures_util::stream::pending();
             http::Response::new(Body::new(StreamBody::new(first.chain(never))))
         });
         let mut body = answer.await.into_body();
-        sender.send_replace(Phase::Draining);
+        tasks.begin_drain();
         let first = body.frame().await.expect("a frame").expect("good");
         assert_eq!(first.into_data().expect("data"), "token");
-        sender.send_replace(Phase::Over);
+        tasks.end_calls();
         let rest = body.collect().await.expect("no broken stream");
         assert_eq!(reason(rest.trailers()), DRAINING);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_without_an_answer_ends_as_draining() {
-        let (sender, watch) = phase();
-        let answer = answer(watch, std::future::pending);
-        let (answer, ()) =
-            tokio::join!(answer, async { assert_eq!(sender.send_replace(Phase::Over), Phase::Ready) });
+        let tasks = Tasks::new();
+        let answer = answer(&tasks, std::future::pending);
+        let (answer, ()) = tokio::join!(answer, async { tasks.end_calls() });
         assert_eq!(reason(Some(answer.headers())), DRAINING);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_whole_stays_whole() {
-        let (sender, watch) = phase();
-        sender.send_replace(Phase::Over);
-        let answer = answer(watch, || async { Status::ok("").into_http() }).await;
+        let tasks = Tasks::new();
+        tasks.end_calls();
+        let answer = answer(&tasks, || async { Status::ok("").into_http() }).await;
         assert_eq!(Status::from_header_map(answer.headers()).expect("a status").code(), Code::Ok);
     }
 }
