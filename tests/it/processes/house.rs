@@ -1,7 +1,7 @@
 //! Simulator, gateway and agent, the latter two as the programs that operators run, over TLS on loopback.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,7 +38,24 @@ pub(crate) struct House {
     token: Key,
     egress: Egress,
     tasks: Tasks,
+    grace: &'static str,
     folder: TempDir,
+}
+
+/// Connects callers, also while the gateway is away.
+#[derive(Clone)]
+pub(crate) struct Dialer {
+    origin: Origin,
+    egress: Egress,
+    bearer: String,
+    tasks: Tasks,
+}
+
+/// Where a house listens for agents, and how long its gateway waits for calls when it stops.
+pub(crate) struct Place {
+    pub(crate) git: IpAddr,
+    pub(crate) agents: IpAddr,
+    pub(crate) grace: &'static str,
 }
 
 /// A cloud service with a connection to the gateway.
@@ -46,28 +63,40 @@ pub(crate) struct House {
 pub(crate) struct Caller {
     client: ReposClient<Channel>,
     files: FilesClient<Channel>,
+    channel: Channel,
     bearer: String,
 }
 
 impl House {
     pub(crate) async fn new() -> Self {
+        let localhost = IpAddr::from([127, 0, 0, 1]);
+        Self::at(&Place { git: localhost, agents: localhost, grace: "20s" }).await
+    }
+
+    /// A house whose agents and Bitbucket are not on the loopback interface; callers are.
+    pub(crate) async fn at(place: &Place) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let sim = simulator(folder.path()).await;
+        let sim = simulator(folder.path(), place.git).await;
         let ca = certificates(folder.path());
         let (key, token) = (Key::generate().expect("entropy"), Key::generate().expect("entropy"));
         write(folder.path(), "store.toml", &store(&key, &token));
-        let gateway = start_gateway(folder.path(), "127.0.0.1:0", "127.0.0.1:0");
+        let gateway = start_gateway(
+            folder.path(),
+            &SocketAddr::new(place.agents, 0).to_string(),
+            "127.0.0.1:0",
+            place.grace,
+        );
         let (agents, callers) = addresses(&gateway).await;
         let extra_ca = vec![CaSource::Pem { name: "gateway".to_owned(), pem: ca.into_bytes() }];
         let tasks = Tasks::new();
         let egress = Egress::new(&Settings { extra_ca, ..Settings::default() }, &tasks).expect("trust");
-        Self { sim, gateway, agents, callers, key, token, egress, tasks, folder }
+        Self { sim, gateway, agents, callers, key, token, egress, tasks, grace: place.grace, folder }
     }
 
     /// Starts another gateway where the last one was, with nothing left of it but its files.
     pub(crate) async fn start_gateway_again(&mut self) {
         let (agents, callers) = (self.agents.to_string(), self.callers.to_string());
-        self.gateway = start_gateway(self.folder.path(), &agents, &callers);
+        self.gateway = start_gateway(self.folder.path(), &agents, &callers, self.grace);
         assert_eq!(addresses(&self.gateway).await, (self.agents, self.callers));
     }
 
@@ -134,13 +163,27 @@ impl House {
 
     /// Connects as a cloud service does.
     pub(crate) async fn caller(&self) -> Caller {
-        let origin: Origin = format!("https://localhost:{}", self.callers.port()).parse().expect("an origin");
-        let uri: http::Uri = origin.to_string().parse().expect("a URI");
-        let stream = self.egress.connector(origin, Alpn::Http2Only).connect().await.expect("a gateway");
-        let channel = tunnel::channel(stream, &Options::default(), &self.tasks).await.expect("HTTP/2");
+        self.dialer().connect().await.expect("a gateway")
+    }
+
+    /// What connects callers, apart from the house.
+    pub(crate) fn dialer(&self) -> Dialer {
+        let origin = format!("https://localhost:{}", self.callers.port()).parse().expect("an origin");
         let bearer = format!("Bearer {}", self.token.secret().expose_secret());
+        Dialer { origin, egress: self.egress.clone(), bearer, tasks: self.tasks.clone() }
+    }
+}
+
+impl Dialer {
+    /// Connects as a cloud service does.
+    pub(crate) async fn connect(&self) -> Result<Caller, Status> {
+        let uri: http::Uri = self.origin.to_string().parse().expect("a URI");
+        let stream = self.egress.connector(self.origin.clone(), Alpn::Http2Only).connect().await;
+        let stream = stream.map_err(|error| Status::unavailable(error.to_string()))?;
+        let channel = tunnel::channel(stream, &Options::default(), &self.tasks).await?;
         let files = FilesClient::with_origin(channel.clone(), uri.clone());
-        Caller { client: ReposClient::with_origin(channel, uri), files, bearer }
+        let client = ReposClient::with_origin(channel.clone(), uri);
+        Ok(Caller { client, files, channel, bearer: self.bearer.clone() })
     }
 }
 
@@ -187,7 +230,13 @@ impl Caller {
         Ok(length)
     }
 
-    fn ask<T>(&self, message: T) -> Request<T> {
+    /// The connection, for services that this does not call itself.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// A request with what every call needs.
+    pub(crate) fn ask<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         for (name, value) in [("authorization", self.bearer.as_str()), ("gitproxy-agent", "office")] {
             request.metadata_mut().insert(name, value.parse().expect("ascii"));
@@ -213,8 +262,8 @@ fn web() -> RepoRef {
     RepoRef { project: "SHOP".to_owned(), slug: "web".to_owned() }
 }
 
-async fn simulator(folder: &Path) -> Sim {
-    let sim = Sim::start(Config { names: vec!["git.test".to_owned()], ..Config::default() })
+async fn simulator(folder: &Path, address: IpAddr) -> Sim {
+    let sim = Sim::start(Config { address, names: vec!["git.test".to_owned()], ..Config::default() })
         .await
         .expect("a simulator");
     sim.add_repo("SHOP", "web", &[Commit::new("Start").file("a.txt", "one\n")]).await.expect("a repository");
@@ -241,7 +290,7 @@ fn store(agent: &Key, caller: &Key) -> String {
     )
 }
 
-fn start_gateway(folder: &Path, agents: &str, callers: &str) -> Program {
+fn start_gateway(folder: &Path, agents: &str, callers: &str, grace: &str) -> Program {
     let file = |name: &str| folder.join(name).into_os_string();
     let settings = [
         ("STORE_FILE", file("store.toml")),
@@ -253,6 +302,7 @@ fn start_gateway(folder: &Path, agents: &str, callers: &str) -> Program {
         ("CALLERS_LISTEN", callers.into()),
         // There is no balancer that has to notice.
         ("DRAIN_SETTLE", "0".into()),
+        ("DRAIN_GRACE", grace.into()),
     ];
     Program::start(env!("CARGO_BIN_EXE_gitproxy-gateway"), &["run"], settings)
 }
