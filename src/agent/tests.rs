@@ -48,7 +48,7 @@ pub(super) fn config(folder: &Path) -> Config {
         labels: BTreeMap::new(),
         rate: Rate::default(),
         congestion_control: None,
-            drain_grace: Duration::from_secs(5),
+        drain_grace: Duration::from_secs(5),
     }
 }
 

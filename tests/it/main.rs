@@ -12,6 +12,7 @@ mod budget;
 #[path = "../../build.rs"]
 mod build_script;
 mod canary;
+mod chaos;
 mod cluster;
 mod commands;
 mod contract;

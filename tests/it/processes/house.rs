@@ -1,7 +1,7 @@
 //! Simulator, gateway and agent, the latter two as the programs that operators run, over TLS on loopback.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Deref;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,14 @@ pub(crate) struct House {
     pub(crate) gateway: Program,
     agents: SocketAddr,
     callers: SocketAddr,
+    grace: &'static str,
+}
+
+/// Where a house has what agents and Bitbucket's clients connect to, and how long its gateway waits for calls when it stops.
+pub(crate) struct Place {
+    pub(crate) git: IpAddr,
+    pub(crate) agents: IpAddr,
+    pub(crate) grace: &'static str,
 }
 
 /// How a cloud service comes to a gateway.
@@ -68,8 +76,13 @@ pub(crate) struct Caller {
 impl Site {
     /// Starts the simulator and writes the files.
     pub(crate) async fn new() -> Self {
+        Self::at(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// The same with the simulator on this address.
+    async fn at(git: IpAddr) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let sim = simulator(folder.path()).await;
+        let sim = simulator(folder.path(), git).await;
         let ca = certificates(folder.path());
         let (key, token) = (Key::generate().expect("entropy"), Key::generate().expect("entropy"));
         write(folder.path(), "store.toml", &store(&key, &token));
@@ -177,15 +190,22 @@ impl Site {
 
 impl House {
     pub(crate) async fn new() -> Self {
-        let site = Site::new().await;
-        let (gateway, (agents, callers)) = site.start_gateway(("127.0.0.1:0", "127.0.0.1:0"), AT_ONCE).await;
-        Self { site, gateway, agents, callers }
+        let localhost = Ipv4Addr::LOCALHOST.into();
+        Self::at(&Place { git: localhost, agents: localhost, grace: "20s" }).await
+    }
+
+    /// A house whose agents and Bitbucket may not be on the loopback interface; callers are.
+    pub(crate) async fn at(place: &Place) -> Self {
+        let (site, agents) = (Site::at(place.git).await, SocketAddr::new(place.agents, 0).to_string());
+        let more = at_once(place.grace);
+        let (gateway, (agents, callers)) = site.start_gateway((&agents, "127.0.0.1:0"), &more).await;
+        Self { site, gateway, agents, callers, grace: place.grace }
     }
 
     /// Starts another gateway where the last one was, with nothing left of it but its files.
     pub(crate) async fn start_gateway_again(&mut self) {
         let (agents, callers) = (self.agents.to_string(), self.callers.to_string());
-        let (gateway, addresses) = self.site.start_gateway((&agents, &callers), AT_ONCE).await;
+        let (gateway, addresses) = self.site.start_gateway((&agents, &callers), &at_once(self.grace)).await;
         self.gateway = gateway;
         assert_eq!(addresses, (self.agents, self.callers));
     }
@@ -212,7 +232,12 @@ impl House {
 
     /// Connects as a cloud service does.
     pub(crate) async fn caller(&self) -> Caller {
-        self.way(self.callers.port()).caller().await.expect("a gateway")
+        self.way_in().caller().await.expect("a gateway")
+    }
+
+    /// How a cloud service comes to the gateway, also when that is away.
+    pub(crate) fn way_in(&self) -> Way {
+        self.way(self.callers.port())
     }
 }
 
@@ -334,8 +359,8 @@ fn environment(settings: &[(&str, String)], more: &[(&str, &str)]) -> Vec<(Strin
     settings.chain(more.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-async fn simulator(folder: &Path) -> Sim {
-    let sim = Sim::start(Config { names: vec!["git.test".to_owned()], ..Config::default() })
+async fn simulator(folder: &Path, address: IpAddr) -> Sim {
+    let sim = Sim::start(Config { address, names: vec!["git.test".to_owned()], ..Config::default() })
         .await
         .expect("a simulator");
     sim.add_repo("SHOP", "web", &[Commit::new("Start").file("a.txt", "one\n")]).await.expect("a repository");
@@ -377,5 +402,8 @@ fn write(folder: &Path, name: &str, text: &str) {
 }
 
 /// There is no balancer that has to notice.
-const AT_ONCE: &[(&str, &str)] = &[("DRAIN_SETTLE", "0")];
+fn at_once(grace: &str) -> [(&str, &str); 2] {
+    [("DRAIN_SETTLE", "0"), ("DRAIN_GRACE", grace)]
+}
+
 const PATIENCE: Duration = Duration::from_secs(30);

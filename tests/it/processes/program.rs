@@ -77,10 +77,15 @@ impl Program {
 
     /// Sends SIGTERM, which asks it to stop.
     pub(crate) async fn terminate(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Sends a signal by its name without `SIG`.
+    pub(crate) async fn signal(&self, name: &str) {
         // The standard library sends no signal but SIGKILL, and `kill` is a word of every shell.
         let sent =
-            Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.id().to_string()]).status().await;
-        assert!(sent.expect("a shell").success(), "SIGTERM was not sent");
+            Command::new("sh").args(["-c", "kill -$1 $0", &self.id().to_string(), name]).status().await;
+        assert!(sent.expect("a shell").success(), "SIG{name} was not sent");
     }
 
     /// Waits for its end.

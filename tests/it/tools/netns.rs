@@ -34,6 +34,11 @@ impl Netns {
         panic!("eight names of namespaces are in use");
     }
 
+    /// Its name, as `ip netns` has it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The address of this machine as seen from inside, by its last number: 1, or 3 to 6.
     pub(crate) fn outside(&self, last: u8) -> IpAddr {
         assert!(OUTSIDE.contains(&last), "{last} is not this machine");
