@@ -12,7 +12,6 @@ mod house;
 #[path = "../tests/it/chaos/load.rs"]
 mod load;
 #[path = "../tests/it/tools/need.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
 mod need;
 #[path = "../tests/it/chaos/net.rs"]
 mod net;
@@ -22,7 +21,6 @@ mod netns;
 #[path = "../tests/it/chaos/plan.rs"]
 mod plan;
 #[path = "../tests/it/processes/program.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
 mod program;
 #[path = "../tests/it/chaos/proxy.rs"]
 mod proxy;

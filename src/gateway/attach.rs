@@ -176,7 +176,7 @@ impl Shared {
             Phase::Ready | Phase::Settling => Ok(()),
             Phase::Draining => {
                 let message = "this gateway is shutting down; attach again";
-                Err(Fault::new(Code::Unavailable, Reason::Draining, message).retry_after(RETRY))
+                Err(Fault::new(Code::Unavailable, Reason::Draining, message).retry_after(RETRY_WHEN_DRAINING))
             }
         }
     }
@@ -252,7 +252,10 @@ fn busy(message: String, limit: usize) -> Fault {
         .retry_after(RETRY)
 }
 
-/// Long enough for a balancer or a slot to change.
+/// Another gateway may be there at any moment. An agent adds up to half, and is to be back within 2 s of its coming.
+const RETRY_WHEN_DRAINING: Duration = Duration::from_secs(1);
+
+/// Long enough for a slot to change.
 const RETRY: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod net;
 mod plan;
 mod proxy;
 mod scene;
+mod tests;
 
 use futures_util::future::join_all;
 

@@ -78,6 +78,8 @@ async fn a_draining_gateway_tells_its_agents_and_takes_no_more() {
     assert_eq!(control.drained().await.grace_ms, 20_000);
     let refusal = house.dial(&key, "two").await.expect_err("refused");
     assert_eq!((refusal.code(), reason(&refusal)), (Code::Unavailable, Reason::Draining));
+    let told = tonic_types::StatusExt::get_details_retry_info(&refusal).and_then(|info| info.retry_delay);
+    assert_eq!(told, Some(Duration::from_secs(1)), "with the agent's half more it is back within 2 s");
     assert_eq!(house.sessions().len(), 1, "calls in flight still run there");
     house.tasks.begin_drain();
     house.until(0).await;

@@ -88,7 +88,8 @@ pub(crate) fn plan(seed: u64, world: u32, count: usize, scale: Scale) -> Vec<Fau
     faults
 }
 
-fn kinds(traits: Traits) -> Vec<Kind> {
+/// Every kind that such a world meets.
+pub(super) fn kinds(traits: Traits) -> Vec<Kind> {
     use Kind::{Blackhole, Delay, Freeze, HalfOpen, Kill, Loss, Refused, Reset, Swap};
     let mut kinds = vec![
         Freeze(Side::Agent),
@@ -110,7 +111,7 @@ fn kinds(traits: Traits) -> Vec<Kind> {
 }
 
 /// SplitMix64: small, and the same everywhere and for ever.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     fn new(seed: u64, world: u32) -> Self {
@@ -118,7 +119,7 @@ impl Dice {
         Self(first.roll() ^ (u64::from(world) << 32))
     }
 
-    fn roll(&mut self) -> u64 {
+    pub(super) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -178,56 +179,5 @@ impl fmt::Display for Fault {
             Kind::Swap => return f.write_str("gateway swap"),
         }
         write!(f, " for {:.1}s", self.length.as_secs_f64())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_seed_gives_the_same_faults_and_another_seed_or_world_others() {
-        let of = |seed, world| plan(seed, world, 40, Scale::Full);
-        assert_eq!(of(7, 1), of(7, 1));
-        assert_ne!(of(7, 1), of(8, 1));
-        assert_ne!(of(7, 1), of(7, 3));
-    }
-
-    #[test]
-    fn a_longer_plan_begins_as_the_shorter_one_so_a_fault_keeps_its_number() {
-        assert_eq!(plan(7, 1, 100, Scale::Full)[..40], plan(7, 1, 40, Scale::Full));
-    }
-
-    #[test]
-    fn the_generator_is_splitmix64() {
-        // The first numbers of its author's own for the seed 1234567.
-        let mut dice = Dice(1_234_567);
-        assert_eq!([dice.roll(), dice.roll()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
-    }
-
-    #[test]
-    fn every_kind_comes_before_any_comes_again() {
-        for world in 0..4 {
-            let kinds = kinds(traits(world));
-            let drawn = plan(1, world, kinds.len(), Scale::Short);
-            let same = |kind: &Kind, fault: &Fault| {
-                std::mem::discriminant(kind) == std::mem::discriminant(&fault.kind)
-            };
-            assert!(kinds.iter().all(|kind| drawn.iter().any(|fault| same(kind, fault))), "{drawn:?}");
-        }
-    }
-
-    #[test]
-    fn lengths_are_as_the_scale_says_and_some_full_ones_are_beyond_fifteen_seconds() {
-        let longest = |scale| plan(1, 1, 500, scale).iter().map(|fault| fault.length).max().expect("some");
-        assert!(longest(Scale::Short) < Duration::from_millis(2500));
-        assert!((Duration::from_secs(15)..Duration::from_secs(25)).contains(&longest(Scale::Full)));
-    }
-
-    #[test]
-    fn processes_of_a_lasting_world_never_end() {
-        let ends = |fault: &Fault| matches!(fault.kind, Kind::Kill(_) | Kind::Swap);
-        assert!(!plan(1, 0, 200, Scale::Full).iter().any(ends));
-        assert!(plan(1, 1, 200, Scale::Full).iter().any(ends));
     }
 }
