@@ -84,6 +84,20 @@ async fn a_draining_gateway_tells_its_agents_and_takes_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_gets_no_call_before_its_instance_serves() {
+    let house = House::new();
+    let (key, tasks) = (house.store.agent_key("acme", "a"), Tasks::new());
+    let dropped = house.dial(&key, "one").await.expect("welcome");
+    let taken = house.dial(&key, "one").await.expect("welcome");
+    let session = taken.welcome.session.clone();
+    serve(taken.pipe, &tasks);
+    house.until(1).await;
+    assert_eq!(house.next().map(|session| session.id.clone()), Some(session));
+    drop(dropped);
+    assert_eq!(house.sessions().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn instances_are_told_their_share_and_every_change_of_it() {
     let house = House::new();
     let (key, tasks) = (house.store.agent_key("acme", "a"), Tasks::new());
