@@ -140,7 +140,8 @@ mod tests {
         leaving.begin_drain();
         let channel = channel(near, &options, &tasks).await.expect("a channel");
         let service = Service::new(tower_fn(async |_| Ok(http::Response::new(Body::empty()))));
-        let call = channel.oneshot(http::Request::post("/x").body(Body::empty()).expect("a request"));
+        // Kept, or the connection would end for want of users.
+        let call = channel.clone().oneshot(http::Request::post("/x").body(Body::empty()).expect("a request"));
         let (answer, ended) = tokio::join!(call, serve(far, service, &options, &leaving));
         assert_eq!(ended, Ended::Drained);
         if let Err(status) = answer {

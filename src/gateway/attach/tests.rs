@@ -58,7 +58,8 @@ async fn a_revoked_key_ends_its_sessions_and_no_others() {
 async fn an_agent_that_drains_gets_nothing_new() {
     let house = House::new();
     let key = house.store.agent_key("acme", "a");
-    let attached = house.dial(&key, "one").await.expect("welcome");
+    let (attached, tasks) = (house.dial(&key, "one").await.expect("welcome"), Tasks::new());
+    serve(attached.pipe, &tasks);
     house.until(1).await;
     attached.control.draining("an upgrade");
     until(|| house.sessions()[0].is_draining()).await;
@@ -121,8 +122,11 @@ async fn instances_are_told_their_share_and_every_change_of_it() {
 async fn an_agent_has_no_more_sessions_than_it_may() {
     let house = House::new();
     let key = house.store.agent_key("acme", "a");
-    let _one = house.dial(&key, "one").await.expect("welcome");
-    let _two = house.dial(&key, "two").await.expect("welcome");
+    let tasks = Tasks::new();
+    let one = house.dial(&key, "one").await.expect("welcome");
+    let two = house.dial(&key, "two").await.expect("welcome");
+    serve(one.pipe, &tasks);
+    serve(two.pipe, &tasks);
     house.until(2).await;
     let refusal = house.dial(&key, "three").await.expect_err("refused");
     assert_eq!((refusal.code(), reason(&refusal)), (Code::ResourceExhausted, Reason::Busy));
@@ -207,7 +211,9 @@ async fn labels_of_hello_are_the_sessions() {
     let key = house.store.agent_key("acme", "a");
     let hello = Hello { labels: [("zone".into(), "b".into())].into(), ..hello("one") };
     let wire = house.wire().await.expect("a wire");
-    let _attached = attach::dial(wire, ORIGIN.clone(), &key, hello).await.expect("welcome");
+    let attached = attach::dial(wire, ORIGIN.clone(), &key, hello).await.expect("welcome");
+    let tasks = Tasks::new();
+    serve(attached.pipe, &tasks);
     house.until(1).await;
     assert_eq!(house.sessions()[0].labels.get("zone").map(String::as_str), Some("b"));
 }
