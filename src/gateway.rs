@@ -13,6 +13,7 @@ mod directory;
 #[cfg(test)]
 mod fake;
 mod headers;
+mod listen;
 mod metrics;
 pub mod name;
 mod phase;
@@ -157,7 +158,8 @@ impl Gateway {
             talk: tasks.group(),
             cluster: None,
         };
-        gateway.cluster = cluster.map(|(cluster, listener)| gateway.join(&config, cluster, listener));
+        gateway.cluster =
+            cluster.map(|(cluster, listener)| gateway.join(&config, cluster, listener, watch.clone()));
         let directory: Arc<dyn Directory> = match &gateway.cluster {
             Some(shared) => Arc::<cluster::Shared>::clone(shared),
             None => Arc::new(Memory::default()),
@@ -191,9 +193,11 @@ impl Gateway {
         }
         info!(grace = ?self.grace, "gateway drains");
         let deadline = Instant::now() + self.grace;
-        let mut outcome = self.drain_callers(deadline).await;
+        let mut outcome = self.drain_calls(&self.callers, deadline).await;
+        self.agents_moved(deadline).await;
+        outcome = worse(outcome, self.drain_calls(&self.peers, deadline).await);
         // In this order: a session must outlive the calls that it carries, a connection its sessions.
-        for tasks in [&self.peers, &self.sessions, &self.agents, &self.talk] {
+        for tasks in [&self.sessions, &self.agents, &self.talk] {
             let left = deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS);
             outcome = worse(outcome, tasks.finish(left).await);
         }
@@ -207,9 +211,9 @@ impl Gateway {
     }
 
     /// Lets calls finish until the deadline; then each ends with a status, for which there is a moment more.
-    async fn drain_callers(&self, deadline: Instant) -> Drained {
+    async fn drain_calls(&self, tasks: &Tasks, deadline: Instant) -> Drained {
         let left = deadline.saturating_duration_since(Instant::now());
-        let mut finished = pin!(self.callers.finish(left + LAST_WORDS));
+        let mut finished = pin!(tasks.finish(left + LAST_WORDS));
         tokio::select! {
             outcome = finished.as_mut() => return outcome,
             () = sleep_until(deadline) => {}
@@ -219,12 +223,29 @@ impl Gateway {
         finished.await
     }
 
-    fn join(&self, config: &Config, cluster: cluster::Config, listener: TcpListener) -> Arc<cluster::Shared> {
+    /// Waits, for a moment, until each agent has a session at another gateway: before that, calls for it come over here.
+    async fn agents_moved(&self, deadline: Instant) {
+        let Some(cluster) = &self.cluster else { return };
+        let deadline = deadline.min(Instant::now() + MOVE);
+        while cluster.is_needed() && Instant::now() < deadline {
+            sleep(LOOK).await;
+        }
+    }
+
+    fn join(
+        &self,
+        config: &Config,
+        cluster: cluster::Config,
+        listener: TcpListener,
+        phase: Watch,
+    ) -> Arc<cluster::Shared> {
         let bounds = cluster::Bounds {
             handshakes: config.handshakes,
             tunnel: config.tunnel.clone(),
             deadlines: config.deadlines,
             limits: config.limits,
+            telemetry: config.telemetry.clone(),
+            phase,
         };
         cluster::start(&config.name, cluster, listener, bounds, (&self.peers, &self.talk))
     }
@@ -302,6 +323,10 @@ fn worse(one: Drained, other: Drained) -> Drained {
 
 /// A connection of an agent carries one session, one that replaces it, and a health check.
 const OUTER_STREAMS: u32 = 8;
+
+/// An agent dials, greets and attaches in much less; one that cannot must not hold up the end.
+const MOVE: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// For what has only to say goodbye, also when the calls took all of the grace.
 const LAST_WORDS: Duration = Duration::from_millis(200);

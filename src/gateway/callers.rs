@@ -16,10 +16,10 @@ use tower::{ServiceBuilder, service_fn};
 
 pub use self::bounds::Shares;
 use self::door::DoorLayer;
-use self::ending::EndingLayer;
+pub(super) use self::ending::EndingLayer;
 use self::forward::Forward;
 pub(super) use self::local::Local;
-use self::observe::ObserveLayer;
+pub(super) use self::observe::ObserveLayer;
 use super::credentials::Credentials;
 use super::directory::Directory;
 use super::phase::Watch;
@@ -50,7 +50,7 @@ pub(super) fn stack(
     observer: &Observer,
     (phase, tasks): (Watch, &Tasks),
 ) -> tunnel::Service {
-    let forward = Forward::new(Arc::clone(store), Arc::clone(directory), limits.shares);
+    let forward = Forward::new(Arc::clone(store), Arc::clone(directory), phase.clone(), limits.shares);
     let forward = Arc::new(forward);
     let serve = service_fn(move |request: http::Request<Body>| {
         let (forward, local) = (Arc::clone(&forward), local.clone());

@@ -19,13 +19,13 @@ use crate::tunnel::{Body, wire};
 
 /// Makes [`Ending`].
 #[derive(Clone)]
-pub(super) struct EndingLayer {
+pub(in crate::gateway) struct EndingLayer {
     phase: Watch,
 }
 
 /// See the module.
 #[derive(Clone)]
-pub(super) struct Ending<S> {
+pub(in crate::gateway) struct Ending<S> {
     inner: S,
     phase: Watch,
 }
@@ -38,7 +38,7 @@ struct Ends {
 }
 
 impl EndingLayer {
-    pub(super) fn new(phase: Watch) -> Self {
+    pub(in crate::gateway) fn new(phase: Watch) -> Self {
         Self { phase }
     }
 }
