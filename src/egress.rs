@@ -133,6 +133,7 @@ struct OwnLeg {
     guard: Option<Guard>,
     plaintext: Plaintext,
     tls: Tls,
+    identity: Option<ClientIdentity>,
 }
 
 /// TLS for each use of a leg.
@@ -185,12 +186,13 @@ impl Egress {
         Connector { origin, alpn, egress: self.clone() }
     }
 
-    /// TLS for a client library that opens its sockets itself; whom it trusts follows the files as everything here.
+    /// TLS for a client library that opens its sockets itself; whom it trusts, and the
+    /// certificate that it shows, follow the files as everything here.
     ///
     /// # Errors
     /// When the TLS library does not take the configuration.
     pub fn foreign_tls(&self) -> Result<ClientConfig, TrustError> {
-        let config = crypto::client(Arc::clone(&self.shared.verifier), None, &[])?;
+        let config = crypto::client(Arc::clone(&self.shared.verifier), self.leg.identity.as_ref(), &[])?;
         Ok(Arc::unwrap_or_clone(config))
     }
 
@@ -247,7 +249,7 @@ impl OwnLeg {
             proxy: config(None, &[b"http/1.1"])?,
         };
         let proxies = proxies.unwrap_or_else(|| shared.proxies.clone());
-        Ok(Self { proxies, guard, plaintext, tls })
+        Ok(Self { proxies, guard, plaintext, identity, tls })
     }
 }
 

@@ -13,6 +13,7 @@ mod directory;
 #[cfg(test)]
 mod fake;
 mod headers;
+mod listen;
 mod metrics;
 pub mod name;
 mod phase;
@@ -171,7 +172,7 @@ impl Gateway {
             gateway.cluster = Some(shared);
         }
         let directory = Arc::clone(&gateway.directory);
-        gateway.serve_callers(&config, callers_listener, &store, &directory)?;
+        gateway.serve_callers(&config, callers_listener, &store, &directory, watch.clone())?;
         gateway.serve_agents(config, agents_listener, store, directory, watch);
         let (agents, callers) = (gateway.agents_addr, gateway.callers_addr);
         info!(%agents, %callers, "gateway serves");
@@ -226,8 +227,11 @@ impl Gateway {
         info!(grace = ?self.grace, "gateway drains");
         let deadline = Instant::now() + self.grace;
         let mut outcome = self.callers.finish_calls(self.grace).await;
+        self.agents_moved(deadline).await;
+        let left = deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS);
+        outcome = worse(outcome, self.peers.finish_calls(left).await);
         // In this order: a session must outlive the calls that it carries, a connection its sessions.
-        for tasks in [&self.peers, &self.sessions, &self.agents, &self.talk] {
+        for tasks in [&self.sessions, &self.agents, &self.talk] {
             let left = deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS);
             outcome = worse(outcome, tasks.finish(left).await);
         }
@@ -240,12 +244,22 @@ impl Gateway {
         outcome
     }
 
+    /// Waits, for a moment, until each agent has a session at another gateway: before that, calls for it come over here.
+    async fn agents_moved(&self, deadline: Instant) {
+        let Some(cluster) = &self.cluster else { return };
+        let deadline = deadline.min(Instant::now() + MOVE);
+        while cluster.is_needed() && Instant::now() < deadline {
+            sleep(LOOK).await;
+        }
+    }
+
     fn join(&self, config: &Config, cluster: cluster::Config, listener: TcpListener) -> Arc<cluster::Shared> {
         let bounds = cluster::Bounds {
             handshakes: config.handshakes,
             tunnel: config.tunnel.clone(),
             deadlines: config.deadlines,
             limits: config.limits,
+            telemetry: config.telemetry.clone(),
         };
         cluster::start(&config.name, cluster, listener, bounds, (&self.peers, &self.talk))
     }
@@ -256,12 +270,13 @@ impl Gateway {
         listener: TcpListener,
         store: &Arc<dyn Store>,
         directory: &Arc<dyn Directory>,
+        watch: Watch,
     ) -> Result<(), Error> {
         let local = Local::new(store, directory, self.health.clone())?;
         let Telemetry { metrics, tracer } = config.telemetry.clone();
         let observer = Observer::new(&metrics, tracer);
         let limits = Limits { deadlines: config.deadlines, all: config.limits, shares: config.shares };
-        let stack = callers::stack(store, directory, local, limits, &observer, &self.callers);
+        let stack = callers::stack(store, directory, local, limits, &observer, (watch, &self.callers));
         let entrance = Entrance {
             name: "callers",
             metrics,
@@ -323,5 +338,8 @@ fn worse(one: Drained, other: Drained) -> Drained {
 /// A connection of an agent carries one session, one that replaces it, and a health check.
 const OUTER_STREAMS: u32 = 8;
 
+/// An agent dials, greets and attaches in much less; one that cannot must not hold up the end.
+const MOVE: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(20);
 #[cfg(test)]
 mod tests;

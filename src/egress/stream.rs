@@ -16,6 +16,8 @@ pub struct Stream {
     protocol: Protocol,
     seen_by: SeenBy,
     origin: Origin,
+    /// SHA-256 of the server's certificate.
+    fingerprint: Option<String>,
     /// Whether what is read first has to be looked at: no HTTP begins as an alert of TLS does.
     unheard: bool,
 }
@@ -44,17 +46,34 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 impl Stream {
     pub(super) fn new(io: impl Transport + 'static, protocol: Protocol, origin: Origin) -> Self {
         let unheard = origin.scheme() == Scheme::Http;
-        Self { io: Box::new(io), protocol, seen_by: SeenBy::Origin, origin, unheard }
+        Self { io: Box::new(io), protocol, seen_by: SeenBy::Origin, origin, fingerprint: None, unheard }
+    }
+
+    /// Keeps which certificate the server has shown.
+    pub(super) fn shown(self, fingerprint: Option<String>) -> Self {
+        Self { fingerprint, ..self }
     }
 
     /// One to a proxy that forwards each request, as it does those without TLS.
     pub(super) fn forwarded(io: impl Transport + 'static, origin: Origin) -> Self {
-        Self { io: Box::new(io), protocol: Protocol::Http1, seen_by: SeenBy::Proxy, origin, unheard: false }
+        Self {
+            io: Box::new(io),
+            protocol: Protocol::Http1,
+            seen_by: SeenBy::Proxy,
+            origin,
+            fingerprint: None,
+            unheard: false,
+        }
     }
 
     /// Where it goes.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// SHA-256 of the certificate that the server has shown, in hexadecimal digits; `None` without TLS.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
     }
 
     /// Whether HTTP/2 was agreed on.

@@ -14,6 +14,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::budget::Budget;
 use super::proxy::tunnel;
+use super::serve;
 use super::stream::{Protocol, Transport};
 use super::{
     Alpn, Certificate, Connector, Error, Forbidden, Guard, Hop, Origin, Plaintext, Proxy, Route, Scheme,
@@ -196,10 +197,11 @@ impl<'a> Walk<'a> {
             }
         };
         let (_, session) = tls.get_ref();
-        let protocol =
-            self.agreed(session.alpn_protocol(), session.peer_certificates().unwrap_or_default())?;
+        let shown = session.peer_certificates().unwrap_or_default();
+        let protocol = self.agreed(session.alpn_protocol(), shown)?;
+        let fingerprint = shown.first().map(|der| serve::fingerprint(der));
         self.done(Hop::Alpn, Instant::now(), Found::Protocol(protocol));
-        Ok(Stream::new(tls, protocol, self.origin().clone()))
+        Ok(Stream::new(tls, protocol, self.origin().clone()).shown(fingerprint))
     }
 
     /// What is behind the alert that a server refuses HTTP/2 with: it comes before the certificate, so that one which

@@ -1,4 +1,4 @@
-//! Takes connections in: TLS, then HTTP/1.1 or HTTP/2 by what the peer negotiated.
+//! Serves agents and callers: HTTP/1.1 or HTTP/2 by what the peer negotiated.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -11,15 +11,14 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
-use tracing::{debug, warn};
+use tracing::debug;
 
-use super::metrics::{self, LISTENER};
+use super::listen::Listening;
 use crate::egress::serve::ServerTls;
 use crate::ops::Tasks;
-use crate::ops::metrics::{Counter, Label, Metrics};
+use crate::ops::metrics::Metrics;
 use crate::tunnel::Body;
 
 /// A listener and what it serves.
@@ -56,44 +55,22 @@ where
 {
     /// Accepts until its tasks drain.
     pub(super) async fn run(self, listener: TcpListener) {
-        let handshakes = Arc::new(Semaphore::new(self.bounds.handshakes));
-        let refused = self.measure(&handshakes);
-        let tasks = self.tasks.clone();
-        let entrance = Arc::new(self);
-        loop {
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((tcp, _)) => entrance.take(tcp, &handshakes, &refused),
-                    Err(error) => entrance.pause(&error).await,
-                },
-                () = tasks.draining() => return,
-            }
-        }
-    }
-
-    /// Serves in a task of its own, so that a slow handshake holds up nobody.
-    fn take(self: &Arc<Self>, tcp: TcpStream, handshakes: &Arc<Semaphore>, refused: &Counter) {
-        // Closing at once tells a peer to come again; a queue would only hide the storm.
-        let Ok(place) = Arc::clone(handshakes).try_acquire_owned() else {
-            refused.add(1, &[Label::new(LISTENER, self.name)]);
-            return debug!(listener = self.name, "too many handshakes: a connection is refused");
+        let listening = Listening {
+            name: self.name,
+            metrics: self.metrics.clone(),
+            tls: self.tls.clone(),
+            handshakes: self.bounds.handshakes,
+            tasks: self.tasks.clone(),
         };
-        let own = Arc::clone(self);
-        self.tasks.spawn(async move { own.serve(tcp, place).await });
+        let entrance = Arc::new(self);
+        let serve = move |stream, place| {
+            let own = Arc::clone(&entrance);
+            async move { own.serve(stream, place).await }
+        };
+        listening.run(listener, serve).await;
     }
 
-    fn measure(&self, places: &Arc<Semaphore>) -> Counter {
-        let (name, most, places) = (self.name, self.bounds.handshakes, Arc::clone(places));
-        self.metrics.gauge(metrics::HANDSHAKES, move || {
-            let busy = most.saturating_sub(places.available_permits());
-            vec![(vec![Label::new(LISTENER, name)], busy as f64)]
-        });
-        self.metrics.counter(metrics::REFUSED)
-    }
-
-    async fn serve(&self, tcp: TcpStream, place: OwnedSemaphorePermit) {
-        // In a box of its own, which goes: what a handshake needs is not kept for the life of the connection.
-        let Some(stream) = Box::pin(self.handshake(tcp)).await else { return };
+    async fn serve(&self, stream: TlsStream<TcpStream>, place: OwnedSemaphorePermit) {
         drop(place);
         let server = self.server();
         let mut connection = pin!(server.serve_connection(TokioIo::new(stream), self.service.clone()));
@@ -107,21 +84,6 @@ where
         if let Err(error) = ended {
             debug!(listener = self.name, %error, "a connection ended");
         }
-    }
-
-    /// TLS; a failure is told to the log.
-    async fn handshake(&self, tcp: TcpStream) -> Option<TlsStream<TcpStream>> {
-        // Small frames must not wait for an acknowledgement.
-        if let Err(error) = tcp.set_nodelay(true) {
-            debug!(listener = self.name, %error, "a connection ended at once");
-            return None;
-        }
-        match timeout(HANDSHAKE, self.tls.acceptor().accept(tcp)).await {
-            Ok(Ok(stream)) => return Some(stream),
-            Ok(Err(error)) => debug!(listener = self.name, %error, "a TLS handshake failed"),
-            Err(_) => debug!(listener = self.name, limit = ?HANDSHAKE, "a TLS handshake took too long"),
-        }
-        None
     }
 
     fn server(&self) -> auto::Builder<Tasks> {
@@ -144,19 +106,12 @@ where
             .keep_alive_timeout(PING);
         server
     }
-
-    /// Out of descriptors, most often: accepting again at once would only spin.
-    async fn pause(&self, error: &std::io::Error) {
-        warn!(listener = self.name, %error, "a connection cannot be accepted");
-        sleep(PAUSE).await;
-    }
 }
 
-/// For the whole TLS handshake, and for the header of an HTTP/1.1 request.
+/// For the header of an HTTP/1.1 request.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A peer that is silent for two of these is gone.
 const PING: Duration = Duration::from_secs(20);
-const PAUSE: Duration = Duration::from_millis(100);
 /// As in the tunnel: small frames cost more than they please.
 const FRAME: u32 = 64 * 1024;
 const HEADERS: u32 = 32 * 1024;

@@ -16,7 +16,7 @@ use self::probes::Probes;
 use self::session::Attached;
 use super::credentials::{Credentials, KnownAgent};
 use super::dice::Dice;
-use super::directory::{self, Directory};
+use super::directory::{self, Directory, Place};
 use super::metrics::Attachments;
 use super::phase::{Phase, Watch};
 use super::store::Store;
@@ -199,10 +199,11 @@ impl Shared {
 
     fn refuse_when_full(&self, known: &KnownAgent) -> Result<(), Fault> {
         let limit = self.settings.sessions;
-        if self.directory.sessions(&known.agent).len() < limit {
+        let sessions = self.directory.sessions(&known.agent);
+        if sessions.iter().filter(|session| session.place == Place::Here).count() < limit {
             return Ok(());
         }
-        Err(busy(format!("the agent has {limit} sessions, which is the most"), limit))
+        Err(busy(format!("the agent has {limit} sessions at this gateway, which is the most"), limit))
     }
 
     fn welcome(&self, known: &KnownAgent, instance: &str, session: &str) -> Welcome {

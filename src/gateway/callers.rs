@@ -17,9 +17,10 @@ pub use self::bounds::Shares;
 use self::door::DoorLayer;
 use self::forward::Forward;
 pub(super) use self::local::Local;
-use self::observe::ObserveLayer;
+pub(super) use self::observe::ObserveLayer;
 use super::credentials::Credentials;
 use super::directory::Directory;
+use super::phase::Watch;
 use super::store::Store;
 use crate::ops::Tasks;
 use crate::tunnel::admit::{self, AdmitLayer};
@@ -46,9 +47,9 @@ pub(super) fn stack(
     local: Local,
     limits: Limits,
     observer: &Observer,
-    tasks: &Tasks,
+    (phase, tasks): (Watch, &Tasks),
 ) -> tunnel::Service {
-    let forward = Forward::new(Arc::clone(store), Arc::clone(directory), limits.shares);
+    let forward = Forward::new(Arc::clone(store), Arc::clone(directory), phase, limits.shares);
     let forward = Arc::new(forward);
     let serve = service_fn(move |request: http::Request<Body>| {
         let (forward, local) = (Arc::clone(&forward), local.clone());

@@ -7,22 +7,23 @@
 mod door;
 mod entry;
 mod hop;
+mod login;
 mod nats;
 mod peer;
 mod shared;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use self::door::Door;
 pub(super) use self::shared::Shared;
+use crate::egress::push::Telemetry;
 use crate::egress::serve::ServerTls;
 use crate::egress::{ClientIdentity, Egress};
 use crate::ops::Tasks;
+use crate::ops::secret::Source;
 use crate::tunnel::{self, admit, deadline};
 
 /// What makes a gateway one of several.
@@ -30,8 +31,8 @@ use crate::tunnel::{self, admit, deadline};
 pub struct Config {
     /// NATS servers, as `nats://host:port` or `tls://host:port`.
     pub nats: Vec<String>,
-    /// File with `USER:PASSWORD` or a token, read at each connection.
-    pub nats_credentials: Option<PathBuf>,
+    /// `USER:PASSWORD`, a token, the seed of an NKey, or what a `.creds` file has; read at each connection.
+    pub nats_login: Option<Source>,
     /// TLS with NATS.
     pub nats_tls: Egress,
     /// The bucket that the gateways share.
@@ -59,6 +60,7 @@ pub(super) struct Bounds {
     pub(super) tunnel: tunnel::Options,
     pub(super) deadlines: deadline::Defaults,
     pub(super) limits: admit::Limits,
+    pub(super) telemetry: Telemetry,
 }
 
 /// Starts to share the directory and to take calls of peers. Connections of peers run in `serving`, the talk with NATS
@@ -76,13 +78,6 @@ pub(super) fn start(
     serving.spawn(door.run(listener));
     talking.spawn(nats::run(Arc::clone(&shared)));
     shared
-}
-
-/// What NATS asks for.
-enum Login {
-    None,
-    Password(String, SecretString),
-    Token(SecretString),
 }
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
-pub(super) use self::choice::{Wanted, choose};
+pub(super) use self::choice::{Wanted, choose, choose_leaving};
 use super::name::AgentId;
 
 /// Where sessions are kept: in memory for one gateway, shared for several.
 pub(super) trait Directory: Send + Sync + 'static {
-    /// Adds a session, unless its agent has `most` of them.
+    /// Adds a session, unless its agent has `most` of them in the same place: here, or at other gateways.
     fn enter(&self, session: Arc<Session>, most: usize) -> Result<(), Full>;
 
     /// Removes a session; one that is not there is no error.
@@ -151,7 +151,8 @@ impl Directory for Memory {
     fn enter(&self, session: Arc<Session>, most: usize) -> Result<(), Full> {
         let mut agents = self.agents();
         let sessions = agents.entry(session.agent.clone()).or_default();
-        if sessions.len() >= most {
+        // Each gateway bounds its own: what others have let in is not for this one to count.
+        if sessions.iter().filter(|other| other.place == session.place).count() >= most {
             return Err(Full);
         }
         sessions.push(session);
@@ -208,6 +209,14 @@ const WHOLE: u32 = 1000;
 mod tests {
     use super::*;
     use crate::gateway::fake;
+
+    #[test]
+    fn sessions_at_other_gateways_take_no_place_here() {
+        let directory = Memory::default();
+        directory.enter(fake::at_peer("one", 0), usize::MAX).expect("room");
+        assert_eq!(directory.enter(fake::session("two", 0), 1), Ok(()));
+        assert_eq!(directory.enter(fake::session("three", 0), 1), Err(Full));
+    }
 
     #[test]
     fn an_agent_has_at_most_so_many_sessions() {

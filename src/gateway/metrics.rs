@@ -23,7 +23,14 @@ pub(super) const REFUSED: Named = Named {
     help: "Connections closed at once because limits.handshakes was reached, by listener.",
 };
 
-/// The label of both.
+/// Calls of other gateways' callers.
+pub(super) const TAKEN: Named = Named {
+    name: "gitproxy.forwards",
+    unit: "{call}",
+    help: "Calls that other gateways forwarded to this one; the caller's gateway counts the call itself.",
+};
+
+/// The label of connections.
 pub(super) const LISTENER: &str = "gitproxy.listener";
 
 /// The sessions that there are, by agent, and what became of those who asked for one. Clones are the same.
@@ -52,10 +59,14 @@ impl Attachments {
         let sessions = Named {
             name: "gitproxy.sessions",
             unit: "{session}",
-            help: "Sessions of attached instances, by tenant and agent.",
+            help: "Sessions of instances that are attached to this gateway, by tenant and agent.",
         };
         metrics.gauge(sessions, move || each.lock().iter().map(row).collect());
-        let agents = Named { name: "gitproxy.agents", unit: "{agent}", help: "Agents that have a session." };
+        let agents = Named {
+            name: "gitproxy.agents",
+            unit: "{agent}",
+            help: "Agents that have a session at this gateway.",
+        };
         metrics.gauge(agents, move || vec![(Vec::new(), all.lock().len() as f64)]);
         new
     }

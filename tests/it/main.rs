@@ -24,6 +24,7 @@ mod doctor;
 mod house;
 mod isolation;
 mod limiter;
+mod login;
 mod matrix;
 mod methods;
 mod network;

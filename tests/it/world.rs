@@ -69,9 +69,10 @@ impl World {
 
     /// Starts a world by a plan; every agent with a key of it is attached when it comes back.
     pub(crate) async fn with(plan: impl FnOnce(Plan) -> Plan) -> Self {
-        let plan = plan(Plan::new());
+        let mut plan = plan(Plan::new());
         let folder = tempfile::tempdir().expect("a folder");
         let sim = simulator(plan.simulator.clone()).await;
+        let cluster = plan.cluster.take();
         let plan = plan.with_tokens(&sim);
         let (ca, tasks) = (Ca::new("gitproxy test"), Tasks::new());
         let bundle = folder.path().join("roots.pem");
@@ -81,7 +82,10 @@ impl World {
         let callers = plan.callers.iter().map(|(id, _)| (id.clone(), new_key())).collect();
         let store = folder.path().join("store.toml");
         fs::write(&store, rows(&plan, &keys, &callers, sim.url())).expect("written");
-        let cluster = plan.cluster.as_ref().map(|nats| peers::join(nats, folder.path(), &tasks));
+        let cluster = cluster.map(|(nats, change)| {
+            let (config, listener) = peers::join(&nats, folder.path(), &tasks);
+            (change(config, &tasks), listener)
+        });
         let gateway = gateway(&ca, folder.path(), &store, cluster, &plan.push, &tasks).await;
         let agents = BTreeMap::new();
         let mut world = Self { sim, gateway, roots, tasks, agents, callers, keys, ca, folder };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Uri};
-use tonic::Status;
+use tonic::{Code, Status};
 use tracing::debug;
 
 use super::bounds::{Bounds, Places, Shares};
@@ -14,6 +14,7 @@ use crate::gateway::credentials::unanswered;
 use crate::gateway::directory::{Directory, Session, Wanted};
 use crate::gateway::headers::{self, Destination};
 use crate::gateway::name::{AgentId, Name};
+use crate::gateway::phase::Watch;
 use crate::gateway::store::Store;
 use crate::ops::call::Deadline;
 use crate::proto::{Class, Fault, Reason, methods};
@@ -37,9 +38,15 @@ struct Call {
 }
 
 impl Forward {
-    pub(super) fn new(store: Arc<dyn Store>, directory: Arc<dyn Directory>, shares: Shares) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        directory: Arc<dyn Directory>,
+        phase: Watch,
+        shares: Shares,
+    ) -> Self {
         let bounds = Bounds::new(shares);
-        Self { routing: Routing::new(Arc::clone(&store), directory), store, bounds }
+        let routing = Routing::new(Arc::clone(&store), directory).leaving(phase);
+        Self { routing, store, bounds }
     }
 
     /// Sends the call and gives back of the answer what callers may see.
@@ -76,8 +83,7 @@ impl Forward {
             let wanted = Wanted { labels, tried: &tried };
             let session = match self.routing.session(&call.agent, &wanted, *patience).await {
                 Ok(session) => session,
-                // What a session said tells more than that there is no other.
-                Err(away) => return Err(refusal.unwrap_or_else(|| away.into())),
+                Err(away) => return Err(telling(refusal, away.into())),
             };
             match self.try_at(&session, call).await {
                 Ok(answer) => return Ok(answer),
@@ -151,6 +157,15 @@ impl Forward {
         }
         let held = self.store.held_names(agent).await.map_err(|error| unanswered(&error))?;
         Ok(held.first().filter(|_| held.len() == 1).cloned())
+    }
+}
+
+/// What a session said tells more than that there is no other, unless it has only left because the gateway does.
+fn telling(refusal: Option<Status>, away: Status) -> Status {
+    let moved = Reason::of(&away) == Some(Reason::Draining);
+    match refusal {
+        Some(refusal) if !(moved && refusal.code() == Code::Unavailable) => refusal,
+        Some(_) | None => away,
     }
 }
 

@@ -13,17 +13,17 @@ use crate::tunnel::observe::Observer;
 
 /// Makes [`Observe`].
 #[derive(Clone)]
-pub(super) struct ObserveLayer(Observer);
+pub(in crate::gateway) struct ObserveLayer(Observer);
 
 /// See the module.
 #[derive(Clone)]
-pub(super) struct Observe<S> {
+pub(in crate::gateway) struct Observe<S> {
     inner: S,
     observer: Observer,
 }
 
 impl ObserveLayer {
-    pub(super) fn new(observer: Observer) -> Self {
+    pub(in crate::gateway) fn new(observer: Observer) -> Self {
         Self(observer)
     }
 }

@@ -12,6 +12,7 @@ use crate::gateway::dice::Dice;
 use crate::gateway::directory::{self, Directory, Session, Wanted};
 use crate::gateway::headers::{self, Label, Patience};
 use crate::gateway::name::{AgentId, Name};
+use crate::gateway::phase::{Phase, Watch};
 use crate::gateway::store::{Caller, Store};
 use crate::proto::{Fault, Reason};
 
@@ -20,11 +21,17 @@ pub(super) struct Routing {
     store: Arc<dyn Store>,
     directory: Arc<dyn Directory>,
     dice: Dice,
+    phase: Option<Watch>,
 }
 
 impl Routing {
     pub(super) fn new(store: Arc<dyn Store>, directory: Arc<dyn Directory>) -> Self {
-        Self { store, directory, dice: Dice::default() }
+        Self { store, directory, dice: Dice::default(), phase: None }
+    }
+
+    /// Knows when the gateway drains: its agents have other sessions elsewhere then, and so should their callers.
+    pub(super) fn leaving(self, phase: Watch) -> Self {
+        Self { phase: Some(phase), ..self }
     }
 
     /// The agent of this name, or the only one of the caller's tenant.
@@ -51,10 +58,22 @@ impl Routing {
         wanted: &Wanted<'_>,
         patience: Patience,
     ) -> Result<Arc<Session>, Fault> {
-        let away = || away(&agent.agent, wanted.labels);
+        let away = || match self.is_leaving() {
+            true => moved(&agent.agent),
+            false => away(&agent.agent, wanted.labels),
+        };
         match patience {
             Patience::None => self.now(agent, wanted).ok_or_else(away),
-            Patience::Waits => timeout(LONGEST_WAIT, self.next(agent, wanted)).await.map_err(|_| away()),
+            Patience::Waits => {
+                let next = timeout(LONGEST_WAIT, self.next(agent, wanted));
+                tokio::select! {
+                    // What is there goes first.
+                    biased;
+                    next = next => next.map_err(|_| away()),
+                    // No agent comes any more, here.
+                    () = self.left() => Err(away()),
+                }
+            }
         }
     }
 
@@ -67,7 +86,25 @@ impl Routing {
     }
 
     fn now(&self, agent: &AgentId, wanted: &Wanted<'_>) -> Option<Arc<Session>> {
-        directory::choose(&self.directory.sessions(agent), wanted, &self.dice).cloned()
+        let sessions = self.directory.sessions(agent);
+        let leaving = || self.is_leaving().then(|| directory::choose_leaving(&sessions, wanted)).flatten();
+        directory::choose(&sessions, wanted, &self.dice).or_else(leaving).cloned()
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.phase.as_ref().is_some_and(|phase| phase.now() >= Phase::Draining)
+    }
+
+    /// Waits until the gateway drains.
+    async fn left(&self) {
+        match self.phase.clone() {
+            Some(mut phase) => phase.draining().await,
+            None => {}
+        }
+        // One that is dropped cuts its calls.
+        if !self.is_leaving() {
+            std::future::pending().await
+        }
     }
 
     async fn next(&self, agent: &AgentId, wanted: &Wanted<'_>) -> Arc<Session> {
@@ -114,6 +151,16 @@ fn away(name: &Name, labels: &[Label]) -> Fault {
     if labels.is_empty() { fault } else { fault.with("label", labels) }
 }
 
+/// The agent's newer session is at another gateway, and a caller's next connection is too.
+fn moved(name: &Name) -> Fault {
+    let message = format!(
+        "this gateway is shutting down and the agent `{name}` has left it; nothing was done: call again on a new connection"
+    );
+    Fault::new(Code::Unavailable, Reason::Draining, message)
+        .with("agent", name.as_str())
+        .retry_after(RETRY_WHEN_MOVED)
+}
+
 /// No RetryInfo: an instance that has ended does not come back under its id.
 fn gone(name: &Name, instance: &str) -> Fault {
     let message =
@@ -125,6 +172,9 @@ fn gone(name: &Name, instance: &str) -> Fault {
 
 /// An agent that lost its link is back within a second, most often.
 const RETRY_WHEN_AWAY: Duration = Duration::from_secs(1);
+
+/// Balancers know already that this gateway leaves.
+const RETRY_WHEN_MOVED: Duration = Duration::from_millis(200);
 
 /// For a watch or a transfer without a deadline: an instance that takes longer to come is not about to.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);

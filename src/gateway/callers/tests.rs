@@ -9,6 +9,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::gateway::directory::Memory;
 use crate::gateway::fake::{self, Echo};
+use crate::gateway::phase::{Phase, phase};
 use crate::gateway::role::Role;
 use crate::ops::Key;
 use crate::proto::Reason;
@@ -66,6 +67,26 @@ async fn every_scm_method_is_forwarded_and_no_other_path_is() {
         assert_eq!((status.code(), reason(&status)), (Code::Unimplemented, Reason::MethodUnknown), "{path}");
     }
     assert_eq!(agent.seen.lock().expect("lock").len(), forwarded);
+}
+
+#[tokio::test]
+async fn a_gateway_that_drains_sends_to_a_session_while_it_is_there_and_then_elsewhere() {
+    let house = House::new();
+    let agent = house.attach("acme", "a");
+    let session = house.directory.sessions(&fake::agent_id("acme", "a")).remove(0);
+    // The agent has moved: this session shall get nothing new.
+    session.drain();
+    let status = house.call(READ, &house.token, &[]).await;
+    assert_eq!((status.code(), reason(&status)), (Code::Unavailable, Reason::AgentAway));
+    house.phase.send_replace(Phase::Draining);
+    assert_eq!(house.call(READ, &house.token, &[]).await.code(), Code::Ok);
+    assert_eq!(agent.seen.lock().expect("lock").len(), 1);
+    house.directory.leave(&session);
+    for waits in [&[][..], &[("gitproxy-wait", "true")]] {
+        let status = house.call(READ, &house.token, waits).await;
+        assert_eq!((status.code(), reason(&status)), (Code::Unavailable, Reason::Draining), "{status:?}");
+        assert!(status.get_error_details().retry_info().is_some());
+    }
 }
 
 #[tokio::test]
@@ -263,6 +284,7 @@ struct House {
     directory: Arc<dyn Directory>,
     token: Key,
     stack: tunnel::Service,
+    phase: tokio::sync::watch::Sender<Phase>,
 }
 
 impl House {
@@ -276,9 +298,9 @@ impl House {
         let shared: Arc<dyn Store> = Arc::new(store.clone());
         let directory: Arc<dyn Directory> = Arc::new(Memory::default());
         let local = Local::new(&shared, &directory, HealthReporter::new()).expect("descriptors");
-        let observer = Observer::default();
-        let stack = stack(&shared, &directory, local, limits, &observer, &Tasks::new());
-        Self { store, directory, token, stack }
+        let ((sender, phase), observer) = (phase(), Observer::default());
+        let stack = stack(&shared, &directory, local, limits, &observer, (phase, &Tasks::new()));
+        Self { store, directory, token, stack, phase: sender }
     }
 
     fn attach(&self, tenant: &str, agent: &str) -> Echo {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 use tonic::Code;
 use tower::{ServiceBuilder, service_fn};
 use tracing::{debug, warn};
@@ -14,12 +15,18 @@ use tracing::{debug, warn};
 use super::hop::{self, Hop};
 use super::{Bounds, Shared};
 use crate::egress::serve::{self, ServerTls};
+use crate::gateway::callers::ObserveLayer;
 use crate::gateway::dice::Dice;
 use crate::gateway::directory::{self, Wanted};
+use crate::gateway::listen::Listening;
+use crate::gateway::metrics;
 use crate::ops::Tasks;
+use crate::ops::metrics::{Counter, Metrics};
 use crate::proto::{Fault, Reason, methods};
 use crate::tunnel::admit::AdmitLayer;
 use crate::tunnel::deadline::DeadlineLayer;
+use crate::tunnel::ending::EndingLayer;
+use crate::tunnel::observe::Observer;
 use crate::tunnel::{self, Body, wire};
 
 /// See the module.
@@ -27,50 +34,39 @@ pub(super) struct Door {
     tls: ServerTls,
     shared: Arc<Shared>,
     bounds: Bounds,
+    observer: Observer,
+    taken: Counter,
     places: AdmitLayer,
-    handshakes: Arc<Semaphore>,
     tasks: Tasks,
 }
 
 impl Door {
     pub(super) fn new(tls: ServerTls, shared: Arc<Shared>, bounds: Bounds, tasks: &Tasks) -> Self {
-        let handshakes = Arc::new(Semaphore::new(bounds.handshakes));
         let places = AdmitLayer::new(bounds.limits, tasks);
-        Self { tls, shared, bounds, places, handshakes, tasks: tasks.clone() }
+        // The caller's gateway measures the call; here it is a place in its trace, and one forward.
+        let observer = Observer::new(&Metrics::default(), bounds.telemetry.tracer.clone());
+        let taken = bounds.telemetry.metrics.counter(metrics::TAKEN);
+        Self { tls, shared, bounds, observer, taken, places, tasks: tasks.clone() }
     }
 
     /// Accepts until its tasks drain.
     pub(super) async fn run(self, listener: TcpListener) {
+        let listening = Listening {
+            name: "peers",
+            metrics: self.bounds.telemetry.metrics.clone(),
+            tls: self.tls.clone(),
+            handshakes: self.bounds.handshakes,
+            tasks: self.tasks.clone(),
+        };
         let door = Arc::new(self);
-        loop {
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((tcp, _)) => {
-                        let own = Arc::clone(&door);
-                        door.tasks.spawn(async move { own.take(tcp).await });
-                    }
-                    Err(error) => {
-                        warn!(listener = "peers", %error, "a connection cannot be accepted");
-                        sleep(PAUSE).await;
-                    }
-                },
-                () = door.tasks.draining() => return,
-            }
-        }
+        let serve = move |stream, place| {
+            let own = Arc::clone(&door);
+            async move { own.serve(stream, place).await }
+        };
+        listening.run(listener, serve).await;
     }
 
-    async fn take(&self, tcp: TcpStream) {
-        let Ok(place) = self.handshakes.try_acquire() else {
-            return debug!(listener = "peers", "too many handshakes: a connection is refused");
-        };
-        if tcp.set_nodelay(true).is_err() {
-            return;
-        }
-        let stream = match timeout(HANDSHAKE, self.tls.acceptor().accept(tcp)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return warn!(listener = "peers", %error, "a peer's TLS handshake failed"),
-            Err(_) => return debug!(listener = "peers", limit = ?HANDSHAKE, "a TLS handshake took too long"),
-        };
+    async fn serve(&self, stream: TlsStream<TcpStream>, place: OwnedSemaphorePermit) {
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let fingerprint = shown.map(|der| serve::fingerprint(der)).unwrap_or_default();
         // A gateway that has just come may call before its entry has arrived here.
@@ -88,13 +84,18 @@ impl Door {
     }
 
     fn stack(&self, gateway: String) -> tunnel::Service {
-        let shared = Arc::clone(&self.shared);
+        let (shared, taken) = (Arc::clone(&self.shared), self.taken.clone());
         let serve = service_fn(move |request: http::Request<Body>| {
+            taken.add(1, &[]);
             let (shared, gateway) = (Arc::clone(&shared), gateway.clone());
             async move { Ok::<_, Infallible>(forward(&shared, &gateway, request).await) }
         });
         let stack = ServiceBuilder::new()
-            // First: the time left of a call runs here too, should the peer stop.
+            // First: a span with the id of the trace that the call's own gateway logs.
+            .layer(ObserveLayer::new(self.observer.clone()))
+            // The end of the grace ends everything below, as it does at the door of callers.
+            .layer(EndingLayer::new(&self.tasks, "the gateway"))
+            // The time left of a call runs here too, should the peer stop.
             .layer(DeadlineLayer::new(self.bounds.deadlines, &self.tasks))
             // Refuse at once when full, over all peers; a drain waits for what is in flight.
             .layer(self.places.clone())
@@ -137,7 +138,5 @@ async fn forward(shared: &Shared, gateway: &str, mut request: http::Request<Body
     }
 }
 
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// NATS carries an entry in milliseconds; after it was away, this gateway has to read it anew first.
 const ENTRY: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(100);

@@ -36,6 +36,9 @@ pub(super) struct Attached {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) draining: bool,
+    /// Its gateway has not heard from it for a while.
+    #[serde(default)]
+    pub(super) sick: bool,
     /// How long ago it attached when this was written; no clock is shared.
     #[serde(default)]
     attached_s: u64,
@@ -52,6 +55,7 @@ impl Attached {
             build: session.build.clone(),
             labels: session.labels.clone(),
             draining: session.is_draining(),
+            sick: session.upstream.is_sick(),
             attached_s: session.since.elapsed().as_secs(),
         }
     }

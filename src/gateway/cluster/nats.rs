@@ -9,15 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, kv, stream};
-use async_nats::{Client, ConnectOptions};
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions};
 use futures_util::StreamExt as _;
-use secrecy::ExposeSecret as _;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{debug, info, warn};
 
-use super::entry::{self, Attached};
+use super::entry::{self, Attached, gateway_key};
+use super::login;
 use super::shared::{REFRESH, Shared};
-use super::{Login, entry::gateway_key};
 use crate::ops::{backoff, causes};
 
 /// Why a term has ended or did not begin.
@@ -35,19 +34,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 /// One term after the other, until one ends because this gateway does.
 async fn terms(shared: &Shared) {
-    let mut away = false;
+    let (mut away, mut last) = (false, "");
     loop {
         let Err(cause) = term(shared, &mut away).await else { return };
+        // A server that is back but refuses the login is news.
+        let advice = advice(cause.as_ref());
         let cause = causes(cause.as_ref());
-        if std::mem::replace(&mut away, true) {
+        if std::mem::replace(&mut away, true) && advice == last {
             debug!(cause, "NATS is still away");
         } else {
-            warn!(
-                cause,
-                "NATS is away: this gateway goes on with what it knows of the others; \
-                 check `cluster.nats`, its server and JetStream"
-            );
+            warn!(cause, "NATS is away: this gateway goes on with what it knows of the others; {advice}");
         }
+        last = advice;
         sleep(backoff::jittered(RETRY)).await;
     }
 }
@@ -58,9 +56,13 @@ async fn term(shared: &Shared, away: &mut bool) -> Result<(), Ended> {
     let mut watch = bounded(async { Ok(bucket.watch_with_history(">").await?) }).await?;
     let mut beats = interval(shared.config.beat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A session is found sick after some seconds: the others shall not be much later.
+    let mut looks = interval(shared.config.beat / LOOKS);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut count = 0;
     loop {
         tokio::select! {
+            _ = looks.tick() => shared.look(),
             _ = beats.tick() => {
                 // What was changed before this is in what is told now.
                 if count % REFRESH == 0 {
@@ -87,18 +89,17 @@ async fn term(shared: &Shared, away: &mut bool) -> Result<(), Ended> {
 }
 
 async fn connect(shared: &Shared) -> Result<Client, Ended> {
-    let options = match login(shared.config.nats_credentials.as_deref())? {
-        Login::None => ConnectOptions::new(),
-        Login::Password(user, password) => {
-            ConnectOptions::with_user_and_password(user, password.expose_secret().to_owned())
-        }
-        Login::Token(token) => ConnectOptions::with_token(token.expose_secret().to_owned()),
+    let options = match &shared.config.nats_login {
+        None => ConnectOptions::new(),
+        Some(source) => login::options(&source.current())?,
     };
     let secured = shared.config.nats.iter().any(|url| url.starts_with("tls://"));
     let options = options
         .name(format!("gitproxy-gateway {}", shared.name))
         .tls_client_config(shared.config.nats_tls.foreign_tls()?)
         .require_tls(secured)
+        // Only those that were named: their addresses have been checked, and TLS is for their names.
+        .ignore_discovered_servers()
         .connection_timeout(CONNECT)
         .ping_interval(PING)
         // A lost connection ends the term, which knows what to do again; the library's own retries would hide it.
@@ -106,14 +107,23 @@ async fn connect(shared: &Shared) -> Result<Client, Ended> {
     Ok(options.connect(&shared.config.nats).await?)
 }
 
-fn login(path: Option<&std::path::Path>) -> Result<Login, Ended> {
-    let Some(path) = path else { return Ok(Login::None) };
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let text = text.trim();
-    Ok(match text.split_once(':') {
-        Some((user, password)) => Login::Password(user.to_owned(), password.to_owned().into()),
-        None => Login::Token(text.to_owned().into()),
-    })
+/// What to look at first when NATS does not let this gateway in.
+fn advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
+    use ConnectErrorKind as Kind;
+
+    let refused = cause.downcast_ref::<ConnectError>().map(ConnectError::kind);
+    match refused {
+        Some(Kind::AuthorizationViolation | Kind::Authentication) => {
+            "NATS refuses the login: check `cluster.nats_login` or the file in `cluster.nats_credentials`, and the user at NATS"
+        }
+        Some(Kind::Tls) => {
+            "TLS with NATS fails: check `cluster.nats_ca`, that its certificate is for the host in `cluster.nats`, and \
+             `cluster.nats_cert` where it asks for one"
+        }
+        Some(Kind::ServerParse | Kind::Dns | Kind::TimedOut | Kind::Io | Kind::MaxReconnects) | None => {
+            "check `cluster.nats`, its server and JetStream"
+        }
+    }
 }
 
 async fn bucket(client: &Client, name: &str) -> Result<kv::Store, Ended> {
@@ -202,5 +212,7 @@ const RETRY: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_millis(150);
 /// More than the sessions' refresh of 18 s, so that a gateway that comes new reads them all; what is older is waste.
 const MAX_AGE: Duration = Duration::from_secs(60);
+/// How often in a beat the sessions here are looked at.
+const LOOKS: u32 = 6;
 /// Entries written before the first is acknowledged.
 const AT_A_TIME: usize = 64;

@@ -1,17 +1,18 @@
 //! The way to another gateway: one connection, and calls on it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::Uri;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use super::entry::Gateway;
 use super::hop::{self, HOP, Hop};
 use crate::egress::{Alpn, Connector, Egress, Origin};
 use crate::gateway::directory::Upstream;
@@ -27,6 +28,9 @@ pub(super) struct Peer {
     options: tunnel::Options,
     tasks: Tasks,
     link: Mutex<Link>,
+    /// SHA-256 of the certificate that the directory says it has.
+    certificate: watch::Sender<String>,
+    leaving: AtomicBool,
 }
 
 #[derive(Default)]
@@ -43,23 +47,44 @@ pub(super) struct Remote {
     /// Hears that the peer cannot be reached.
     pub(super) unreachable: Arc<dyn Fn(&str) + Send + Sync>,
     pub(super) in_flight: Arc<AtomicUsize>,
+    /// What the peer last said of it.
+    pub(super) sick: Arc<AtomicBool>,
 }
 
 /// Counts a call until its body ends.
 struct Counted(Arc<AtomicUsize>);
 
 impl Peer {
-    /// `None` where `advertise` is no `host:port`.
+    /// `None` where its address is no `host:port`.
     pub(super) fn new(
         id: &str,
-        advertise: &str,
+        entry: &Gateway,
         egress: &Egress,
         options: tunnel::Options,
         tasks: &Tasks,
     ) -> Option<Self> {
-        let uri = Uri::try_from(format!("https://{advertise}/")).ok()?;
+        let uri = Uri::try_from(format!("https://{}/", entry.advertise)).ok()?;
         let connector = egress.connector(Origin::of_uri(&uri).ok()?, Alpn::Http2Only);
-        Some(Self { id: id.to_owned(), connector, options, tasks: tasks.group(), link: Mutex::default() })
+        Some(Self {
+            id: id.to_owned(),
+            connector,
+            options,
+            tasks: tasks.group(),
+            link: Mutex::default(),
+            certificate: watch::Sender::new(entry.certificate.clone()),
+            leaving: AtomicBool::new(entry.leaving),
+        })
+    }
+
+    /// Takes what the gateway now says of itself.
+    pub(super) fn hears(&self, entry: &Gateway) {
+        self.leaving.store(entry.leaving, Ordering::Relaxed);
+        let certificate = &entry.certificate;
+        self.certificate.send_if_modified(|now| {
+            let news = now != certificate;
+            now.clone_from(certificate);
+            news
+        });
     }
 
     /// Ends the connection and every call on it.
@@ -91,6 +116,13 @@ impl Peer {
 
     async fn dial(&self) -> Result<Channel, String> {
         let stream = self.connector.connect().await.map_err(|error| causes(&error))?;
+        let shown = stream.fingerprint().unwrap_or_default().to_owned();
+        let mut certificate = self.certificate.subscribe();
+        let known = certificate.wait_for(|known| *known == shown);
+        // A certificate that was just replaced is in the directory with the next beat.
+        if timeout(ENTRY, known).await.is_err() {
+            return Err("its certificate is not the one that the directory has".to_owned());
+        }
         let channel = tunnel::channel(stream, &self.options, &self.tasks).await;
         channel.map_err(|status| status.message().to_owned())
     }
@@ -119,6 +151,11 @@ impl Upstream for Remote {
     fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
+
+    /// Its own gateway finds it sick, or is about to leave: others are better.
+    fn is_sick(&self) -> bool {
+        self.sick.load(Ordering::Relaxed) || self.peer.leaving.load(Ordering::Relaxed)
+    }
 }
 
 impl Counted {
@@ -141,4 +178,5 @@ fn away() -> Status {
 
 /// For a connection inside one company's cloud.
 const DIAL: Duration = Duration::from_secs(2);
+const ENTRY: Duration = Duration::from_millis(1500);
 const PAUSE: Duration = Duration::from_millis(500);

@@ -3,7 +3,10 @@
 //! Who is gone is told by beats, not by clocks: an entry grows older by each beat of *this* gateway that has made its way
 //! through NATS and back. While NATS is away nothing beats, so nothing expires; and no two clocks are compared.
 
-use std::collections::HashMap;
+mod sick;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{Notify, watch};
@@ -49,6 +52,8 @@ struct Known {
     remote: HashMap<String, Held>,
     /// By their keys.
     local: HashMap<String, Arc<Session>>,
+    /// Keys of those of them that were told to be sick.
+    sick: HashSet<String>,
 }
 
 struct Gateway {
@@ -60,6 +65,7 @@ struct Gateway {
 struct Held {
     entry: Attached,
     session: Option<Arc<Session>>,
+    sick: Arc<AtomicBool>,
     seen: u64,
 }
 
@@ -156,6 +162,7 @@ impl Shared {
         let moved = known.gateways.get(id).is_some_and(|it| it.entry.advertise != entry.advertise);
         if let Some(gateway) = known.gateways.get_mut(id).filter(|_| !moved) {
             let news = gateway.entry != entry;
+            gateway.peer.hears(&entry);
             (gateway.entry, gateway.seen) = (entry, beats);
             drop(known);
             if news {
@@ -164,7 +171,7 @@ impl Shared {
             return;
         }
         let Config { egress, .. } = &self.config;
-        let Some(peer) = Peer::new(id, &entry.advertise, egress, self.options.clone(), &self.tasks) else {
+        let Some(peer) = Peer::new(id, &entry, egress, self.options.clone(), &self.tasks) else {
             return debug!(
                 gateway = id,
                 advertise = entry.advertise,
@@ -198,10 +205,14 @@ impl Shared {
             if let Some(session) = held.session.as_ref().filter(|_| entry.draining) {
                 session.drain();
             }
+            held.sick.store(entry.sick, Ordering::Relaxed);
             held.entry = entry;
         } else {
             self.forget_session(&mut known, key);
-            known.remote.insert(key.to_owned(), Held { entry, session: None, seen: beats });
+            known.remote.insert(
+                key.to_owned(),
+                Held { sick: Arc::new(entry.sick.into()), entry, session: None, seen: beats },
+            );
             self.admit(&mut known, key);
         }
         drop(known);
@@ -282,6 +293,7 @@ impl Shared {
                 }
             }),
             in_flight: Arc::default(),
+            sick: Arc::clone(&held.sick),
         };
         let mut session = Session::new(identity, Box::new(upstream));
         session.since = held.entry.since();
@@ -340,6 +352,7 @@ impl Directory for Shared {
         let key = entry::session_key(session);
         let mut known = self.known();
         self.memory.leave(session);
+        known.sick.remove(&key);
         let was = known.local.remove(&key);
         drop(known);
         if was.is_some() {

@@ -84,6 +84,36 @@ async fn a_session_at_a_gateway_that_leaves_is_the_last_resort() {
     assert_eq!(house.sessions(), 1, "the one here");
 }
 
+#[tokio::test]
+async fn what_its_gateway_finds_sick_or_is_about_to_leave_is_passed_over() {
+    let house = House::new();
+    let session = house.hears("far", "two");
+    let is_sick = || house.shared.sessions(&fake::agent_id("acme", "a"))[0].upstream.is_sick();
+    assert!(!is_sick());
+    for sick in [true, false] {
+        let mut entry = Attached::of(&session, "far");
+        entry.sick = sick;
+        house.shared.heard_session(&session_key(&session), entry);
+        assert_eq!(is_sick(), sick);
+    }
+    house.shared.heard_gateway("far", entry::Gateway { leaving: true, ..house.entry() });
+    assert!(is_sick());
+}
+
+#[tokio::test]
+async fn a_session_that_turns_sick_is_told_once() {
+    let house = House::new();
+    house.shared.enter(fake::sick("one"), 9).expect("room");
+    house.shared.enter(fake::session("two", 0), 9).expect("room");
+    house.shared.changed_sessions();
+    house.shared.look();
+    let told = house.shared.changed_sessions();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].1.as_ref().is_some_and(|entry| entry.sick));
+    house.shared.look();
+    assert!(house.shared.changed_sessions().is_empty());
+}
+
 struct House {
     shared: Arc<Shared>,
     _folder: TempDir,
@@ -102,7 +132,7 @@ impl House {
         let tls = ServerTls::mutual(&certificate, &key, &certificate, &[b"h2"], &tasks).expect("TLS");
         let config = Config {
             nats: Vec::new(),
-            nats_credentials: None,
+            nats_login: None,
             nats_tls: egress.clone(),
             bucket: "gitproxy".to_owned(),
             advertise: "localhost:1".to_owned(),

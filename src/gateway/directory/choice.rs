@@ -35,10 +35,23 @@ pub(in crate::gateway) fn choose<'a>(
     Some(if fit[other].upstream.in_flight() < fit[one].upstream.in_flight() { fit[other] } else { fit[one] })
 }
 
+/// The newest session here that is still open though its instance asked for no more calls: what a gateway that drains
+/// tries before it gives a call up. The instance takes the call, or says that it did not process it.
+pub(in crate::gateway) fn choose_leaving<'a>(
+    sessions: &'a [Arc<Session>],
+    wanted: &Wanted<'_>,
+) -> Option<&'a Arc<Session>> {
+    sessions.iter().rev().find(|session| session.place == Place::Here && wanted.may_have(session))
+}
+
 impl Wanted<'_> {
     fn fits(&self, session: &Session) -> bool {
+        !session.is_draining() && self.may_have(session)
+    }
+
+    fn may_have(&self, session: &Session) -> bool {
         let labelled = self.labels.iter().all(|label| session.labels.get(&label.key) == Some(&label.value));
-        labelled && !session.is_draining() && !self.tried.contains(&session.id)
+        labelled && !self.tried.contains(&session.id)
     }
 }
 

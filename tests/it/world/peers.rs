@@ -27,7 +27,7 @@ pub(crate) fn join(nats: &str, folder: &Path, tasks: &Tasks) -> (Config, TcpList
     let identity = ClientIdentity::open(&files, tasks).expect("a certificate");
     let config = Config {
         nats: vec![nats.to_owned()],
-        nats_credentials: None,
+        nats_login: None,
         nats_tls: Egress::new(&Settings { roots: only(&ca), ..Settings::default() }, tasks).expect("trust"),
         bucket: "gitproxy".to_owned(),
         advertise,

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use bitbucket_sim::{Config as SimConfig, Sim, TokenSpec, Version};
 use gitproxy::bitbucket::Rate;
 use gitproxy::egress::push::Push;
+use gitproxy::gateway::cluster;
+use gitproxy::ops::Tasks;
 use gitproxy::scm::{Audit, Core, Policy};
 
 /// See the module. What concerns an agent or a connection is said of the one that was added last.
@@ -17,8 +19,11 @@ pub(crate) struct Plan {
     /// `TENANT/NAME` with the role.
     pub(super) callers: Vec<(String, &'static str)>,
     /// The NATS that its gateway shares with others.
-    pub(super) cluster: Option<String>,
+    pub(super) cluster: Option<(String, Join)>,
 }
+
+/// What changes a gateway's part in the cluster.
+pub(super) type Join = Box<dyn FnOnce(cluster::Config, &Tasks) -> cluster::Config>;
 
 /// An agent.
 pub(super) struct Site {
@@ -96,8 +101,17 @@ impl Plan {
     }
 
     /// Makes the gateway one of several, which share this NATS.
-    pub(crate) fn cluster(mut self, nats: &str) -> Self {
-        self.cluster = Some(nats.to_owned());
+    pub(crate) fn cluster(self, nats: &str) -> Self {
+        self.cluster_with(nats, |config, _| config)
+    }
+
+    /// The same, with a change to its part in the cluster.
+    pub(crate) fn cluster_with(
+        mut self,
+        nats: &str,
+        change: impl FnOnce(cluster::Config, &Tasks) -> cluster::Config + 'static,
+    ) -> Self {
+        self.cluster = Some((nats.to_owned(), Box::new(change)));
         self
     }
 
