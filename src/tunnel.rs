@@ -22,6 +22,7 @@ pub mod ending;
 mod greeting;
 pub mod observe;
 mod options;
+mod preface;
 pub mod probe;
 mod pulse;
 mod serve;
@@ -30,7 +31,7 @@ pub mod wire;
 
 pub use alive::SILENT;
 pub use answer::Problem;
-pub use body::Holding;
+pub use body::{Holding, in_words};
 pub use channel::{Channel, channel};
 pub use options::Options;
 pub use pulse::Pulse;

@@ -12,6 +12,7 @@ use super::name::Name;
 use super::store::{Caller, Held};
 use crate::proto::tunnel::v1::HeldConnection;
 use crate::proto::{Fault, Reason};
+use crate::tunnel;
 
 /// What a caller says about where its call shall go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,13 +108,13 @@ pub(super) fn entrust(headers: &mut HeaderMap, held: Held) {
     headers.insert(HELD, value);
 }
 
-/// Keeps of an agent's answer what callers may see, in headers and trailers.
+/// Keeps of an agent's answer what callers may see, in headers and trailers. One that breaks ends with a status.
 pub(super) fn returned(answer: http::Response<Body>) -> http::Response<Body> {
     use http_body_util::BodyExt as _;
 
     let (mut parts, body) = answer.into_parts();
     parts.headers = kept(&parts.headers, |name, _| visible(name));
-    let body = body.map_frame(|frame| match frame.into_trailers() {
+    let body = tunnel::in_words(body).map_frame(|frame| match frame.into_trailers() {
         Ok(trailers) => http_body::Frame::trailers(kept(&trailers, |name, _| visible(name))),
         Err(data) => data,
     });

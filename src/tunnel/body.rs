@@ -5,6 +5,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tonic::Status;
+
+use super::{Body, wire};
 
 /// A body that holds something until it ends or is dropped, such as the place of its call.
 #[derive(Debug)]
@@ -42,6 +45,44 @@ impl<B: HttpBody + Unpin, H: Unpin> HttpBody for Holding<B, H> {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+/// Makes a body that breaks end with trailers that say how. A server resets the stream of a body that breaks, and the peer
+/// learns no more than that.
+pub fn in_words(body: Body) -> Body {
+    if body.is_end_stream() { body } else { Body::new(InWords(Some(body))) }
+}
+
+/// See [`in_words`]; there is no body any more once it has ended.
+struct InWords(Option<Body>);
+
+impl HttpBody for InWords {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(inner) = &mut self.0 else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(inner).poll_frame(cx));
+        Poll::Ready(match frame {
+            Some(Err(status)) => {
+                self.0 = None;
+                Some(Ok(Frame::trailers(wire::status_trailers(&status))))
+            }
+            whole => whole,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        // What has a length may break before it.
+        SizeHint::default()
     }
 }
 

@@ -8,10 +8,12 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::alive::Alive;
 use super::body::{Holding, WithoutEmptyFrames};
+use super::preface::Preface;
 use super::{Body, Options, Pulse, Service, options};
 use crate::ops::{Tasks, causes};
 
@@ -72,7 +74,8 @@ pub(super) async fn serve_with<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(Alive::new(io, pulse, options));
+    let io = Preface::new(Alive::new(io, pulse, options));
+    let mut begun = io.read();
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let call = calls.begin();
         let answer = service.clone().oneshot(request.map(Body::new));
@@ -81,10 +84,10 @@ where
             Ok::<_, Infallible>(response.map(|body| WithoutEmptyFrames(Holding::new(body, call))))
         }
     });
-    let mut connection = std::pin::pin!(builder(options, tasks).serve_connection(io, service));
+    let mut connection = std::pin::pin!(builder(options, tasks).serve_connection(TokioIo::new(io), service));
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
-        () = tasks.draining() => {
+        () = drain(&mut begun, tasks) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -94,6 +97,13 @@ where
         Ok(()) => Ended::Lost("the peer closed it".to_owned()),
         Err(error) => Ended::Lost(causes(&error)),
     }
+}
+
+/// Waits until a drain is asked for and can be said.
+async fn drain(begun: &mut watch::Receiver<bool>, tasks: &Tasks) {
+    tasks.draining().await;
+    // Where the connection ends before, that is what its own outcome says.
+    let _ = begun.wait_for(|begun| *begun).await;
 }
 
 fn builder(options: &Options, tasks: &Tasks) -> http2::Builder<Tasks> {
@@ -113,4 +123,29 @@ fn builder(options: &Options, tasks: &Tasks) -> http2::Builder<Tasks> {
         // Nobody reads it in here.
         .auto_date_header(false);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+    use tower::service_fn as tower_fn;
+
+    use super::*;
+    use crate::tunnel::{channel, is_unprocessed};
+
+    #[tokio::test]
+    async fn a_drain_before_the_first_byte_loses_no_call() {
+        let (near, far) = duplex(1 << 16);
+        let (options, tasks, leaving) = (Options::default(), Tasks::new(), Tasks::new());
+        leaving.begin_drain();
+        let channel = channel(near, &options, &tasks).await.expect("a channel");
+        let service = Service::new(tower_fn(async |_| Ok(http::Response::new(Body::empty()))));
+        // Kept, or the connection would end for want of users.
+        let call = channel.clone().oneshot(http::Request::post("/x").body(Body::empty()).expect("a request"));
+        let (answer, ended) = tokio::join!(call, serve(far, service, &options, &leaving));
+        assert_eq!(ended, Ended::Drained);
+        if let Err(status) = answer {
+            assert!(is_unprocessed(&status), "{status:?}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::gateway::directory::Session;
 use crate::gateway::headers;
 use crate::gateway::name::{AgentId, Name};
 use crate::proto::{Fault, Reason};
-use crate::tunnel::{Body, wire};
+use crate::tunnel::{self, Body, wire};
 
 /// Whose call it is: an instance of an agent. Another instance would not do, since the caller's side has chosen by label.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,10 +66,10 @@ pub(super) fn untaken_status(status: Status) -> http::Response<Body> {
     answer
 }
 
-/// Takes what only gateways say to one another out of an agent's answer.
+/// Takes what only gateways say to one another out of an agent's answer, and lets one that breaks end with a status.
 pub(super) fn cleaned(mut answer: http::Response<Body>) -> http::Response<Body> {
     answer.headers_mut().remove(UNTAKEN);
-    answer
+    answer.map(tunnel::in_words)
 }
 
 /// The status of an answer that no instance gave.
