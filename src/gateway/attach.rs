@@ -115,10 +115,18 @@ impl Tunnel for Attach {
         let Guest { known, hello, opening, changes, .. } = guest?;
         let id = Uuid::new_v4().to_string();
         let welcome = self.shared.welcome(&known, &hello.instance, &id);
-        let share = welcome.budget_share_permille;
+        let (share, replicas) = (welcome.budget_share_permille, welcome.replicas);
         let (pipe, control, responses) = opening.welcome(welcome);
-        let attached =
-            Attached { shared: Arc::clone(&self.shared), known, hello, id, share, control, changes };
+        let attached = Attached {
+            shared: Arc::clone(&self.shared),
+            known,
+            hello,
+            id,
+            share,
+            replicas,
+            control,
+            changes,
+        };
         // The pipe moves only once tonic has the response stream, so its handshake cannot be awaited here.
         self.shared.tasks.spawn(attached.run(pipe));
         Ok(Response::new(responses))
@@ -202,7 +210,7 @@ impl Shared {
         Welcome {
             protocol: *attach::PROTOCOL.end(),
             gateway: self.settings.gateway.clone(),
-            replicas: self.directory.replicas(),
+            replicas: *self.directory.replicas().borrow(),
             session: session.to_owned(),
             limits: Some(Limits { max_streams: options.max_streams, window: options.window }),
             budget_share_permille: directory::share_with(

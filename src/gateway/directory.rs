@@ -32,10 +32,8 @@ pub(super) trait Directory: Send + Sync + 'static {
     /// Hears that a session of this gateway has begun to drain.
     fn drains(&self, _session: &Session) {}
 
-    /// How many gateways take agents in, this one included.
-    fn replicas(&self) -> u32 {
-        1
-    }
+    /// How many gateways take agents in, this one included, and every change of that.
+    fn replicas(&self) -> watch::Receiver<u32>;
 }
 
 /// Who is attached, and where.
@@ -101,10 +99,11 @@ pub(super) trait Upstream: Send + Sync + 'static {
 pub(super) struct Full;
 
 /// The directory of a gateway that is alone.
-#[derive(Default)]
 pub(super) struct Memory {
     agents: Mutex<HashMap<AgentId, Vec<Arc<Session>>>>,
     changes: watch::Sender<u64>,
+    /// Always 1.
+    replicas: watch::Sender<u32>,
 }
 
 impl Session {
@@ -142,6 +141,12 @@ impl Memory {
     }
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        Self { agents: Mutex::default(), changes: watch::Sender::default(), replicas: watch::Sender::new(1) }
+    }
+}
+
 impl Directory for Memory {
     fn enter(&self, session: Arc<Session>, most: usize) -> Result<(), Full> {
         let mut agents = self.agents();
@@ -175,6 +180,10 @@ impl Directory for Memory {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    fn replicas(&self) -> watch::Receiver<u32> {
+        self.replicas.subscribe()
     }
 }
 

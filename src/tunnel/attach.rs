@@ -25,7 +25,9 @@ use crate::proto::Fault;
 use crate::proto::tunnel::v1::attach_request::Message as FromAgent;
 use crate::proto::tunnel::v1::attach_response::Message as FromGateway;
 use crate::proto::tunnel::v1::tunnel_client::TunnelClient;
-use crate::proto::tunnel::v1::{AttachRequest, AttachResponse, Budget, Drain, Draining, Hello, Welcome};
+use crate::proto::tunnel::v1::{
+    AttachRequest, AttachResponse, Budget, Drain, Draining, Hello, Replicas, Welcome,
+};
 
 /// The agent's end of a session.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub enum Word {
     Drain(Drain),
     /// The instance's share of the rate budgets is another from now on.
     Budget(Budget),
+    /// There are more or fewer gateways from now on.
+    Replicas(Replicas),
 }
 
 /// What a gateway says and hears beside the bytes.
@@ -137,7 +141,7 @@ impl AgentControl {
     pub fn heard_drain(&mut self) -> Option<Drain> {
         std::iter::from_fn(|| self.words.try_recv().ok()).find_map(|word| match word {
             Word::Drain(drain) => Some(drain),
-            Word::Budget(_) => None,
+            Word::Budget(_) | Word::Replicas(_) => None,
         })
     }
 
@@ -182,6 +186,11 @@ impl GatewayControl {
     pub fn share(&self, share_permille: u32) {
         self.outbox.say(AttachResponse { message: Some(FromGateway::Budget(Budget { share_permille })) });
     }
+
+    /// Tells the instance how many gateways share the work.
+    pub fn replicas(&self, count: u32) {
+        self.outbox.say(AttachResponse { message: Some(FromGateway::Replicas(Replicas { count })) });
+    }
 }
 
 async fn hear<T>(words: &mut mpsc::Receiver<T>) -> T {
@@ -191,7 +200,7 @@ async fn hear<T>(words: &mut mpsc::Receiver<T>) -> T {
     }
 }
 
-/// Words come one by one, when the gateway drains or another instance comes or goes; more than these unheard are dropped.
+/// Words come one by one, when the gateway drains, or when another instance or gateway comes or goes; more than these unheard are dropped.
 const WORDS: usize = 16;
 
 /// How many characters of a cause travel.

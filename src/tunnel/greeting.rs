@@ -120,7 +120,8 @@ impl Opens for AttachResponse {
             attach_response::Message::Welcome(welcome) => Some(welcome),
             attach_response::Message::Data(_)
             | attach_response::Message::Drain(_)
-            | attach_response::Message::Budget(_) => None,
+            | attach_response::Message::Budget(_)
+            | attach_response::Message::Replicas(_) => None,
         }
     }
 }

@@ -21,7 +21,7 @@ use super::sessions::Row;
 use super::state::State;
 use super::tally::Trouble;
 use crate::ops::Tasks;
-use crate::proto::tunnel::v1::{Budget, Drain, Welcome};
+use crate::proto::tunnel::v1::{Budget, Drain, Replicas, Welcome};
 use crate::tunnel::attach::Word;
 
 /// A link that is being kept.
@@ -194,6 +194,7 @@ impl<'a> Life<'a> {
             }
             Event::Word(Word::Drain(drain)) => self.asked(seat, &drain),
             Event::Word(Word::Budget(budget)) => self.take_share(seat, &budget),
+            Event::Word(Word::Replicas(Replicas { count })) => self.plan.told_replicas(now, seat, count),
             Event::Ended(over) => self.ended(seat, over),
         }
     }

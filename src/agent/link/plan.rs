@@ -31,6 +31,8 @@ pub(super) struct Plan {
     /// A remote asked for patience until then, whatever the next dial is for.
     not_before: Instant,
     replicas: u32,
+    /// The last that was heard of it, of whatever session.
+    told: u32,
 }
 
 /// What a dial is for.
@@ -105,7 +107,7 @@ impl Plan {
     pub(super) fn begin(now: Instant) -> Self {
         let spare = Spare { tries: 0, at: now };
         let (outage, seats) = (Outage::begin(now), Vec::new());
-        Self { seats, dialing: None, outage, link_at: now, spare, not_before: now, replicas: 1 }
+        Self { seats, dialing: None, outage, link_at: now, spare, not_before: now, replicas: 1, told: 1 }
     }
 
     /// What to do now; to be asked again until it says [`Step::Rest`], and after everything that happens.
@@ -136,7 +138,7 @@ impl Plan {
         let known = self.gateways().contains(gateway);
         let seat =
             Seat { id, gateway: gateway.to_owned(), since: now, phase: Phase::Open, until: None, cut: false };
-        self.replicas = replicas;
+        (self.replicas, self.told) = (replicas, replicas);
         if errand == Some(Errand::Spare) && known {
             // Nobody calls it yet, so it is the one to go.
             self.seats.insert(0, seat);
@@ -181,6 +183,21 @@ impl Plan {
         if let Some(seat) = self.seats.iter_mut().find(|seat| seat.id == id && seat.phase == Phase::Doubted) {
             seat.phase = Phase::Open;
         }
+    }
+
+    /// The gateway of a session says that there are so many from now on.
+    ///
+    /// Where there are more, a second one is looked for at once: the one that has come may be it. That there are fewer lets no
+    /// session go, since those are cheap and the one that says so may be mistaken.
+    pub(super) fn told_replicas(&mut self, now: Instant, id: u64, count: u32) {
+        if self.phase(id) != Some(Phase::Open) {
+            return;
+        }
+        if count > self.told {
+            self.replicas = self.replicas.max(count);
+            self.spare = Spare::anew(now);
+        }
+        self.told = count;
     }
 
     /// The gateway of a session asks to attach elsewhere, and gives its calls `grace`. Says whether the session was a link
@@ -310,7 +327,12 @@ impl Spare {
 
     fn tried(&mut self, now: Instant) {
         self.tries = self.tries.saturating_add(1);
-        let later = if self.tries < TRIES { backoff::spread(APART) } else { backoff::jittered(RARELY) };
+        let later = if self.tries < TRIES {
+            // Further and further apart: a gateway is there before balancers send anybody to it.
+            backoff::spread(APART * 2_u32.pow(self.tries))
+        } else {
+            backoff::jittered(RARELY)
+        };
         self.at = now + later;
     }
 }
@@ -318,7 +340,8 @@ impl Spare {
 /// How often a second gateway is looked for in a row.
 const TRIES: u32 = 4;
 
-/// The longest between two of these: nothing presses, and all agents of a lost gateway do it at once.
+/// The longest before the first of these, and half of the longest before the next, and so on: nothing presses, and all agents
+/// of a lost gateway do it at once.
 const APART: Duration = Duration::from_secs(2);
 
 /// How often it is looked for after that.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Duration, Instant, sleep_until, timeout};
 use tonic::Status;
 use tower::ServiceExt as _;
 use tracing::{info, warn};
@@ -25,6 +25,8 @@ pub(super) struct Attached {
     pub(super) id: String,
     /// Its share of the rate budgets, in thousandths, as the instance knows it.
     pub(super) share: u32,
+    /// How many gateways there are, as the instance knows it.
+    pub(super) replicas: u32,
     pub(super) control: GatewayControl,
     /// Subscribed before the key was looked up.
     pub(super) changes: watch::Receiver<u64>,
@@ -36,6 +38,7 @@ enum Event {
     AgentDrains(String),
     StoreChanged,
     Share(u32),
+    Replicas(u32),
     GatewayDrains,
     Aged,
     GatewayStops,
@@ -47,12 +50,20 @@ impl Attached {
         let agent = self.known.agent.clone();
         // A set of its own, so that this one connection can be cut.
         let tasks = self.shared.tasks.group();
+        let mut begun = pipe.begun();
         let channel = match pipe.channel(&self.shared.settings.tunnel, &tasks).await {
             Ok(channel) => channel,
             Err(status) => {
                 return warn!(%agent, cause = status.message(), "an agent left before it was attached");
             }
         };
+        // An instance dials again beside a dial that hangs, and serves only the session that it takes: a call on another
+        // would be lost.
+        let serves = timeout(SERVES, begun.wait_for(|begun| *begun)).await.is_ok_and(|begun| begun.is_ok());
+        if !serves {
+            tasks.cut();
+            return info!(%agent, session = self.id, "an agent gave a session up before it served");
+        }
         let session = Arc::new(self.session(channel.clone()));
         if self.shared.directory.enter(Arc::clone(&session), self.shared.settings.sessions).is_err() {
             tasks.cut();
@@ -89,8 +100,10 @@ impl Attached {
         let mut share = session.share();
         // What has come to be while the session was on its way into the directory is a change too.
         share.mark_changed();
+        let mut replicas = self.shared.directory.replicas();
+        replicas.mark_changed();
         loop {
-            match self.next(channel, &mut share, (told, renewal)).await {
+            match self.next(channel, (&mut share, &mut replicas), (told, renewal)).await {
                 Event::Closed(cause) => return Box::new(cause),
                 Event::GatewayStops => return Box::new("the gateway stops"),
                 Event::StoreChanged if !self.shared.credentials.still_good(&self.known).await => {
@@ -106,6 +119,11 @@ impl Attached {
                 Event::Share(permille) => {
                     self.share = permille;
                     self.control.share(permille);
+                }
+                Event::Replicas(count) if count == self.replicas => {}
+                Event::Replicas(count) => {
+                    self.replicas = count;
+                    self.control.replicas(count);
                 }
                 Event::GatewayDrains => {
                     told = true;
@@ -124,7 +142,7 @@ impl Attached {
     async fn next(
         &mut self,
         channel: &Channel,
-        share: &mut watch::Receiver<u32>,
+        (share, replicas): (&mut watch::Receiver<u32>, &mut watch::Receiver<u32>),
         (told, renewal): (bool, Option<Instant>),
     ) -> Event {
         let mut phase = self.shared.phase.clone();
@@ -136,6 +154,7 @@ impl Attached {
             draining = self.control.draining() => Event::AgentDrains(draining.cause),
             Ok(()) = self.changes.changed() => Event::StoreChanged,
             Ok(()) = share.changed() => Event::Share(*share.borrow_and_update()),
+            Ok(()) = replicas.changed() => Event::Replicas(*replicas.borrow_and_update()),
             () = until(renewal), if !told => Event::Aged,
             () = self.shared.tasks.draining() => Event::GatewayStops,
         }
@@ -162,6 +181,9 @@ async fn until(instant: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// How long an instance may take from Welcome to its first bytes.
+const SERVES: Duration = Duration::from_secs(10);
 
 impl Upstream for Channel {
     fn send(&self, request: http::Request<Body>) -> BoxFuture<'static, Result<http::Response<Body>, Status>> {

@@ -58,7 +58,8 @@ async fn a_revoked_key_ends_its_sessions_and_no_others() {
 async fn an_agent_that_drains_gets_nothing_new() {
     let house = House::new();
     let key = house.store.agent_key("acme", "a");
-    let attached = house.dial(&key, "one").await.expect("welcome");
+    let (attached, tasks) = (house.dial(&key, "one").await.expect("welcome"), Tasks::new());
+    serve(attached.pipe, &tasks);
     house.until(1).await;
     attached.control.draining("an upgrade");
     until(|| house.sessions()[0].is_draining()).await;
@@ -81,6 +82,20 @@ async fn a_draining_gateway_tells_its_agents_and_takes_no_more() {
     assert_eq!(house.sessions().len(), 1, "calls in flight still run there");
     house.tasks.begin_drain();
     house.until(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_gets_no_call_before_its_instance_serves() {
+    let house = House::new();
+    let (key, tasks) = (house.store.agent_key("acme", "a"), Tasks::new());
+    let dropped = house.dial(&key, "one").await.expect("welcome");
+    let taken = house.dial(&key, "one").await.expect("welcome");
+    let session = taken.welcome.session.clone();
+    serve(taken.pipe, &tasks);
+    house.until(1).await;
+    assert_eq!(house.next().map(|session| session.id.clone()), Some(session));
+    drop(dropped);
+    assert_eq!(house.sessions().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,8 +122,11 @@ async fn instances_are_told_their_share_and_every_change_of_it() {
 async fn an_agent_has_no_more_sessions_than_it_may() {
     let house = House::new();
     let key = house.store.agent_key("acme", "a");
-    let _one = house.dial(&key, "one").await.expect("welcome");
-    let _two = house.dial(&key, "two").await.expect("welcome");
+    let tasks = Tasks::new();
+    let one = house.dial(&key, "one").await.expect("welcome");
+    let two = house.dial(&key, "two").await.expect("welcome");
+    serve(one.pipe, &tasks);
+    serve(two.pipe, &tasks);
     house.until(2).await;
     let refusal = house.dial(&key, "three").await.expect_err("refused");
     assert_eq!((refusal.code(), reason(&refusal)), (Code::ResourceExhausted, Reason::Busy));
@@ -193,7 +211,9 @@ async fn labels_of_hello_are_the_sessions() {
     let key = house.store.agent_key("acme", "a");
     let hello = Hello { labels: [("zone".into(), "b".into())].into(), ..hello("one") };
     let wire = house.wire().await.expect("a wire");
-    let _attached = attach::dial(wire, ORIGIN.clone(), &key, hello).await.expect("welcome");
+    let attached = attach::dial(wire, ORIGIN.clone(), &key, hello).await.expect("welcome");
+    let tasks = Tasks::new();
+    serve(attached.pipe, &tasks);
     house.until(1).await;
     assert_eq!(house.sessions()[0].labels.get("zone").map(String::as_str), Some("b"));
 }

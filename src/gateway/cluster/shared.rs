@@ -35,6 +35,8 @@ pub(in crate::gateway) struct Shared {
     leaving: watch::Sender<bool>,
     /// Counts what the others have told.
     changes: watch::Sender<u64>,
+    /// How many gateways take agents in.
+    replicas: watch::Sender<u32>,
     own: Weak<Self>,
 }
 
@@ -75,6 +77,7 @@ impl Shared {
             news: Notify::new(),
             leaving: watch::Sender::new(false),
             changes: watch::Sender::new(0),
+            replicas: watch::Sender::new(1),
             own: own.clone(),
         })
     }
@@ -299,6 +302,17 @@ impl Shared {
 
     fn told(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        // Counted within, so that of two at once the later count stays.
+        self.replicas.send_if_modified(|count| {
+            let now = self.staying();
+            std::mem::replace(count, now) != now
+        });
+    }
+
+    fn staying(&self) -> u32 {
+        let known = self.known();
+        let staying = known.gateways.values().filter(|gateway| !gateway.entry.leaving).count();
+        u32::try_from(staying).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -360,10 +374,8 @@ impl Directory for Shared {
         }
     }
 
-    fn replicas(&self) -> u32 {
-        let known = self.known();
-        let staying = known.gateways.values().filter(|gateway| !gateway.entry.leaving).count();
-        u32::try_from(staying).unwrap_or(u32::MAX).saturating_add(1)
+    fn replicas(&self) -> watch::Receiver<u32> {
+        self.replicas.subscribe()
     }
 }
 

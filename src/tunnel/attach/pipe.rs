@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::Stream as _;
 use tonic::{Status, Streaming};
@@ -35,6 +35,8 @@ pub struct Pipe<In: Incoming, Out> {
     outbox: Outbox<Out>,
     end: Arc<OnceLock<End>>,
     pulse: Pulse,
+    /// Whether the peer has sent bytes.
+    begun: watch::Sender<bool>,
 }
 
 /// How the peer ended the stream.
@@ -68,12 +70,18 @@ pub trait Incoming {
 
 impl<In: Incoming, Out> Pipe<In, Out> {
     pub(super) fn new(stream: Streaming<In>, outbox: Outbox<Out>, words: mpsc::Sender<In::Word>) -> Self {
-        Self { stream, unread: Bytes::new(), words, outbox, end: Arc::default(), pulse: Pulse::default() }
+        let (end, pulse, begun) = (Arc::default(), Pulse::default(), watch::Sender::new(false));
+        Self { stream, unread: Bytes::new(), words, outbox, end, pulse, begun }
     }
 
     /// When the peer was last heard: every message counts, the empty ones too.
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
+    }
+
+    /// True once the peer has sent bytes, and not only words.
+    pub fn begun(&self) -> watch::Receiver<bool> {
+        self.begun.subscribe()
     }
 
     /// Where it stands how the stream ended, once it has ended with a status.
@@ -102,7 +110,10 @@ impl<In: Incoming, Out> Pipe<In, Out> {
 
     fn take(&mut self, message: In) {
         match message.meaning() {
-            Meaning::Bytes(bytes) => self.unread = bytes,
+            Meaning::Bytes(bytes) => {
+                self.unread = bytes;
+                self.begun.send_if_modified(|begun| !std::mem::replace(begun, true));
+            }
             // A peer that repeats itself while nobody listens loses nothing by being ignored.
             Meaning::Word(word) => drop(self.words.try_send(word)),
             Meaning::Nothing => {}
@@ -210,6 +221,7 @@ impl Incoming for AttachResponse {
             Some(FromGateway::Data(bytes)) => Meaning::Bytes(bytes),
             Some(FromGateway::Drain(drain)) => Meaning::Word(Word::Drain(drain)),
             Some(FromGateway::Budget(budget)) => Meaning::Word(Word::Budget(budget)),
+            Some(FromGateway::Replicas(replicas)) => Meaning::Word(Word::Replicas(replicas)),
             Some(FromGateway::Welcome(_)) | None => Meaning::Nothing,
         }
     }

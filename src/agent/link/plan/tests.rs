@@ -179,8 +179,34 @@ fn a_second_gateway_is_looked_for_four_times_and_then_every_five_minutes() {
         assert_eq!(tale.step(), Step::Retire(id), "try {extra}: the new one goes, since nobody calls it yet");
         tale.plan.ended(tale.now, id);
     }
-    assert!(looked[..4].iter().all(|&wait| wait < 2), "{looked:?}");
+    for (wait, most) in looked.iter().zip([2, 4, 8, 16]) {
+        assert!(*wait < most, "{looked:?}");
+    }
     assert!(looked[4..].iter().all(|wait| (300..=450).contains(wait)), "{looked:?}");
+}
+
+#[test]
+fn a_gateway_that_comes_back_is_looked_for_anew() {
+    let mut tale = Tale::with(&["g1", "g2"], 2);
+    tale.plan.asked(tale.now, 1, GRACE);
+    tale.plan.told_replicas(tale.now, 0, 1);
+    tale.plan.ended(tale.now, 1);
+    tale.dial();
+    let id = tale.attach("g1", 1);
+    assert_eq!(tale.step(), Step::Retire(id));
+    tale.plan.ended(tale.now, id);
+    assert_eq!(tale.step(), Step::Rest(None), "there is no other");
+    tale.plan.told_replicas(tale.now, 0, 2);
+    assert!(tale.dial() <= APART);
+    tale.attach("g2", 2);
+    assert_eq!(tale.step(), Step::Rest(None));
+}
+
+#[test]
+fn fewer_gateways_let_no_session_go() {
+    let mut tale = Tale::with(&["g1", "g2"], 2);
+    tale.plan.told_replicas(tale.now, 0, 1);
+    assert_eq!(tale.step(), Step::Rest(None));
 }
 
 #[test]
