@@ -8,6 +8,7 @@
 #[expect(dead_code, reason = "other benchmarks use more of it")]
 mod figures;
 #[path = "../tests/it/processes/fleet.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
 mod fleet;
 #[path = "../tests/it/processes/house.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -67,7 +68,7 @@ struct Args {
     /// Only what is done to the processes in this way.
     #[arg(long)]
     only: Option<Manner>,
-    /// Prints what this part has logged when calls fail: `gateway`, `instance`.
+    /// Prints what every part has logged since its last start when something is wrong.
     #[arg(long)]
     logs: bool,
     /// What cargo adds.
@@ -205,9 +206,9 @@ impl Run {
             && self.after(failure.began, failure.ended).is_some_and(|after| after <= AT_ONCE)
     }
 
-    /// How long after a kill that was in between something ended.
+    /// How long after a kill something ended that had begun before the process was gone.
     fn after(&self, began: Instant, ended: Instant) -> Option<Duration> {
-        let within = self.outages.iter().filter(|outage| began <= outage.began && outage.began <= ended);
+        let within = self.outages.iter().filter(|outage| began <= outage.ended && outage.began <= ended);
         within.map(|outage| ended - outage.began).min()
     }
 
@@ -244,7 +245,7 @@ const LINES: usize = 8;
 /// Between restarts: as much as an operator's tools take.
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long what was killed stays away.
-const DOWN: Duration = Duration::from_secs(1);
+const DOWN: Duration = Duration::from_secs(5);
 /// The longest that a call in flight may take to fail after a kill.
 const AT_ONCE: Duration = Duration::from_millis(100);
 const MOST_TOLD: usize = 40;

@@ -126,6 +126,16 @@ impl Fleet {
         self.process(part).log()
     }
 
+    /// How many lines of a part's log have this text.
+    pub(crate) fn said(&self, part: Part, text: &str) -> usize {
+        self.log(part).lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits until so many have it.
+    pub(crate) async fn says(&self, part: Part, text: &str, times: usize) {
+        self.process(part).says_times(text, times).await;
+    }
+
     /// Restarts a part as an operator does: asks it to stop, waits for its end, starts it, waits until it is ready.
     pub(crate) async fn restart(&mut self, part: Part) -> Outage {
         let began = Instant::now();

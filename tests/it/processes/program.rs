@@ -103,5 +103,5 @@ fn follow(log: PipeReader) -> watch::Receiver<Vec<String>> {
     lines
 }
 
-/// Much more than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Much more than anything here takes on a busy machine, the default grace of a drain (30 s) included.
+const PATIENCE: Duration = Duration::from_secs(60);

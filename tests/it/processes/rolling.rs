@@ -39,6 +39,24 @@ async fn no_call_fails_while_every_part_of_a_fleet_is_restarted() {
     }
 }
 
+#[tokio::test]
+async fn a_gateway_that_comes_back_is_found_by_every_instance() {
+    let Some(mut fleet) = Fleet::start(PLAN).await else { return };
+    let instances = [0, 1].map(Part::Instance);
+    for (instance, gateway) in
+        instances.iter().flat_map(|it| ["gateway-0", "gateway-1"].map(|name| (it, name)))
+    {
+        fleet.says(*instance, &format!("attached gateway=\"{gateway}\""), 1).await;
+    }
+    let found = instances.map(|instance| fleet.said(instance, FOUND));
+    fleet.restart(Part::Gateway(0)).await;
+    for (instance, times) in instances.into_iter().zip(found) {
+        fleet.says(instance, FOUND, times + 1).await;
+    }
+}
+
+/// A line of an instance.
+const FOUND: &str = "attached gateway=\"gateway-0\"";
 /// The balancer notices within half a second.
 const PLAN: Plan = Plan {
     gateways: 2,
