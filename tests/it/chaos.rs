@@ -26,7 +26,6 @@ async fn world(number: u32) -> Vec<String> {
     for (index, fault) in plan(SEED, number, FAULTS, Scale::Short).iter().enumerate() {
         let seen = scene.meet(fault).await;
         let line = format!("seed {SEED} world {number} fault {index}: {seen}");
-        println!("{line}");
         if !seen.good() {
             bad.push(format!("{line}\n{}", scene.logs()));
         }
