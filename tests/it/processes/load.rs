@@ -71,7 +71,7 @@ impl Load {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let (done, ended) = tokio::sync::oneshot::channel();
         let (tasks, own) = (lines[0].tasks().clone(), Arc::clone(&seen));
-        tasks.clone().spawn(async move {
+        tasks.spawn(async move {
             let calls = gitproxy::ops::Tasks::new();
             let mut ticks = interval(Duration::from_secs(1) / rate);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -166,10 +166,12 @@ impl Log {
     pub(crate) fn judge(&self, sim: &Sim) -> Vec<String> {
         let mut times = BTreeMap::<String, usize>::new();
         for write in sim.writes() {
-            let name = match write.kind {
-                WriteKind::BuildStatus => write.fact("key").to_owned(),
-                WriteKind::Comment => write.fact("text").to_owned(),
-                _ => continue,
+            let name = if write.kind == WriteKind::BuildStatus {
+                write.fact("key").to_owned()
+            } else if write.kind == WriteKind::Comment {
+                write.fact("text").to_owned()
+            } else {
+                continue;
             };
             *times.entry(name).or_default() += 1;
         }
