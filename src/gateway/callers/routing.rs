@@ -97,9 +97,8 @@ impl Routing {
 
     /// Waits until the gateway drains.
     async fn left(&self) {
-        match self.phase.clone() {
-            Some(mut phase) => phase.draining().await,
-            None => {}
+        if let Some(mut phase) = self.phase.clone() {
+            phase.draining().await;
         }
         // One that is dropped cuts its calls.
         if !self.is_leaving() {

@@ -102,8 +102,9 @@ async fn connect(shared: &Shared) -> Result<Client, Ended> {
         .ignore_discovered_servers()
         .connection_timeout(CONNECT)
         .ping_interval(PING)
-        // A lost connection ends the term, which knows what to do again; the library's own retries would hide it.
-        .max_reconnects(1);
+        // Each server once. A lost connection ends the term, which knows what to do again; the library's own retries would
+        // hide it.
+        .max_reconnects(shared.config.nats.len());
     Ok(options.connect(&shared.config.nats).await?)
 }
 

@@ -302,7 +302,7 @@ pub const TABLE: &[Setting] = &[
         "log.filter",
         "log-filter",
         &["RUST_LOG"],
-        "info",
+        "info,async_nats=off",
         "filter such as `info,gitproxy::gateway=debug`",
         "What is logged, in RUST_LOG's syntax.",
     ),
