@@ -68,6 +68,8 @@ async fn answer(
     let path = request.uri().path();
     let (kind, body) = if path.ends_with("large.bin") {
         ("application/octet-stream", pieces(LARGE, None))
+    } else if path.ends_with("huge.bin") {
+        ("application/octet-stream", pieces(HUGE, None))
     } else if path.ends_with("paced.bin") {
         ("application/octet-stream", pieces(PACED, Some(PACE)))
     } else if path.ends_with("application-properties") {
@@ -150,6 +152,8 @@ impl Plain {
 const PIECE: usize = 64 * 1024;
 /// 128 MiB.
 const LARGE: usize = 2048;
+/// 4 GiB.
+const HUGE: usize = 65_536;
 /// 25 MiB/s for a second.
 const PACED: usize = 400;
 const PACE: Duration = Duration::from_micros(2500);
