@@ -76,6 +76,7 @@ where
 {
     let io = Preface::new(Alive::new(io, pulse, options));
     let mut begun = io.read();
+    let own = calls.clone();
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let call = calls.begin();
         let answer = service.clone().oneshot(request.map(Body::new));
@@ -94,6 +95,8 @@ where
     };
     match outcome {
         Ok(()) if tasks.is_draining() => Ended::Drained,
+        // Told to go, and with no call left, the peer may close before we do: nothing is lost by that.
+        Err(_) if tasks.is_draining() && own.in_flight() == 0 => Ended::Drained,
         Ok(()) => Ended::Lost("the peer closed it".to_owned()),
         Err(error) => Ended::Lost(causes(&error)),
     }

@@ -13,6 +13,8 @@ mod rolling;
 #[expect(dead_code, reason = "the benchmark uses more of it")]
 mod watches;
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use bitbucket_sim::{Fault, Rule};
@@ -43,7 +45,7 @@ async fn a_gateway_that_was_killed_and_started_again_is_served_by_the_same_agent
 #[tokio::test]
 async fn the_folders_that_the_chart_names_are_trusted_side_by_side_without_hash_links() {
     let house = House::new().await;
-    let folders = house.as_the_chart_mounts_them();
+    let folders = as_the_chart_mounts_them(&house);
     let agent = house.start_agent(&[("SSL_CERT_DIR", &folders), ("CUSTOM_CA_CERT_FILE", "")]);
     // The gateway is of the authority in the second folder, the simulator of the one in the first.
     assert!(house.caller().await.get_repo_soon().await.repo.is_some());
@@ -141,3 +143,18 @@ async fn requested(house: &House, count: u64) {
 
 const CALLS: u64 = 16;
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `SSL_CERT_DIR` as the chart sets it, `/etc/ssl/certs:/etc/backline/ca`: in the first a public authority as Debian
+/// keeps it, in the second `ca.crt` as Kubernetes mounts it.
+fn as_the_chart_mounts_them(house: &House) -> String {
+    let file = |name: &str| house.folder().join(name);
+    let (certs, ca) = (file("ssl/certs"), file("backline/ca"));
+    fs::create_dir_all(&certs).expect("a folder");
+    fs::create_dir_all(ca.join("..v1")).expect("a folder");
+    symlink(file("sim.pem"), certs.join("public.pem")).expect("a link");
+    fs::copy(file("sim.pem"), certs.join("ca-certificates.crt")).expect("a copy");
+    fs::copy(file("ca.pem"), ca.join("..v1/ca.crt")).expect("a copy");
+    symlink("..v1", ca.join("..data")).expect("a link");
+    symlink("..data/ca.crt", ca.join("ca.crt")).expect("a link");
+    format!("{}:{}", certs.display(), ca.display())
+}

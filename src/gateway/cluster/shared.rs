@@ -12,10 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info};
 
-use super::Config;
 use super::entry::{self, Attached};
-use super::hop;
 use super::peer::{Peer, Remote};
+use super::{Config, hop};
 use crate::gateway::directory::{Directory, Full, Memory, Place, Session};
 use crate::gateway::name::AgentId;
 use crate::ops::Tasks;
@@ -322,8 +321,7 @@ impl Shared {
     }
 
     fn staying(&self) -> u32 {
-        let known = self.known();
-        let staying = known.gateways.values().filter(|gateway| !gateway.entry.leaving).count();
+        let staying = self.known().gateways.values().filter(|gateway| !gateway.entry.leaving).count();
         u32::try_from(staying).unwrap_or(u32::MAX).saturating_add(1)
     }
 

@@ -3,8 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Deref;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bitbucket_sim::{Commit, Config, Sim, TokenSpec};
@@ -159,21 +158,6 @@ impl Site {
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         write(self.folder.path(), name, text);
         self.file(name)
-    }
-
-    /// `SSL_CERT_DIR` as the chart sets it, `/etc/ssl/certs:/etc/backline/ca`: in the first a public authority as Debian
-    /// keeps it, in the second `ca.crt` as Kubernetes mounts it.
-    pub(crate) fn as_the_chart_mounts_them(&self) -> String {
-        let file = |name: &str| self.folder.path().join(name);
-        let (certs, ca) = (file("ssl/certs"), file("backline/ca"));
-        fs::create_dir_all(&certs).expect("a folder");
-        fs::create_dir_all(ca.join("..v1")).expect("a folder");
-        symlink(file("sim.pem"), certs.join("public.pem")).expect("a link");
-        fs::copy(file("sim.pem"), certs.join("ca-certificates.crt")).expect("a copy");
-        fs::copy(file("ca.pem"), ca.join("..v1/ca.crt")).expect("a copy");
-        symlink("..v1", ca.join("..data")).expect("a link");
-        symlink("..data/ca.crt", ca.join("ca.crt")).expect("a link");
-        format!("{}:{}", certs.display(), ca.display())
     }
 
     /// How a cloud service comes to the gateway on this port of `localhost`.
@@ -397,8 +381,7 @@ pub(crate) async fn addresses(gateway: &Program) -> (SocketAddr, SocketAddr) {
 }
 
 fn write(folder: &Path, name: &str, text: &str) {
-    let path: PathBuf = folder.join(name);
-    fs::write(path, text).expect("a file is written");
+    fs::write(folder.join(name), text).expect("a file is written");
 }
 
 /// There is no balancer that has to notice.
