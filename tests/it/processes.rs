@@ -5,6 +5,7 @@ pub(crate) mod fleet;
 pub(crate) mod house;
 pub(crate) mod program;
 mod rolling;
+mod storm;
 
 use std::time::{Duration, Instant};
 

@@ -177,8 +177,14 @@ impl Site {
 
 impl House {
     pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Starts the gateway with `more` in its environment.
+    pub(crate) async fn with(more: &[(&str, &str)]) -> Self {
         let site = Site::new().await;
-        let (gateway, (agents, callers)) = site.start_gateway(("127.0.0.1:0", "127.0.0.1:0"), AT_ONCE).await;
+        let more = [AT_ONCE, more].concat();
+        let (gateway, (agents, callers)) = site.start_gateway(("127.0.0.1:0", "127.0.0.1:0"), &more).await;
         Self { site, gateway, agents, callers }
     }
 
