@@ -29,7 +29,6 @@ mod peers;
 #[path = "../tests/it/tools/ports.rs"]
 mod ports;
 #[path = "../tests/it/processes/program.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
 mod program;
 #[path = "soak/taken.rs"]
 mod taken;

@@ -143,5 +143,5 @@ fn slope(samples: &[Sample], kind: usize) -> f64 {
 
 /// What is taken, how much of it there may be at last as a share of what there was, and how much beside.
 const KINDS: [(&str, f64, f64); 4] =
-    [("mib", 1.1, 1.0), ("descriptors", 1.1, 4.0), ("threads", 1.0, 0.0), ("tasks", 1.1, 8.0)];
+    [("mib", 1.1, 1.0), ("descriptors", 1.1, 4.0), ("threads", 1.0, 2.0), ("tasks", 1.1, 8.0)];
 const TASKS: &str = "gitproxy.tasks";

@@ -292,5 +292,5 @@ const LANES: usize = 16;
 const WATCHES: usize = 32;
 const ROUNDS: usize = 5;
 const CALLS: usize = 200;
-const FAST: [(&str, &str); 2] = [("GITPROXY_RATE_BURST", "1000000"), ("GITPROXY_RATE_PER_SECOND", "1000000")];
+const FAST: [(&str, &str); 2] = [("GITPROXY_RATE_BURST", "100000"), ("GITPROXY_RATE_PER_SECOND", "100000")];
 const PATIENCE: Duration = Duration::from_secs(60);
