@@ -99,6 +99,7 @@ impl Pair {
     fn tell_memory(&self, when: &str, figures: &mut Figures) {
         for (name, process) in [("agent", self.agent.id()), ("gateway", self.house.gateway.id())] {
             figures.note(&format!("{name}_{when}_mib"), status_mib(&process.to_string(), "VmRSS"));
+            figures.note(&format!("{name}_peak_mib"), status_mib(&process.to_string(), "VmHWM"));
         }
     }
 }

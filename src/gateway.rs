@@ -285,6 +285,7 @@ impl Gateway {
                 handshakes: config.handshakes,
                 streams: config.tunnel.max_streams,
                 window: config.tunnel.window,
+                given_up: CALLS_GIVEN_UP,
             },
             service: service_fn(move |request| web::callers(request, stack.clone())),
             tasks: self.callers.clone(),
@@ -301,8 +302,12 @@ impl Gateway {
         directory: Arc<dyn Directory>,
         watch: Watch,
     ) {
-        let bounds =
-            Bounds { handshakes: config.handshakes, streams: OUTER_STREAMS, window: config.tunnel.window };
+        let bounds = Bounds {
+            handshakes: config.handshakes,
+            streams: OUTER_STREAMS,
+            window: config.tunnel.window,
+            given_up: OUTER_STREAMS as usize,
+        };
         let settings = attach::Settings {
             gateway: config.name,
             tunnel: config.tunnel,
@@ -337,6 +342,11 @@ fn worse(one: Drained, other: Drained) -> Drained {
 
 /// A connection of an agent carries one session, one that replaces it, and a health check.
 const OUTER_STREAMS: u32 = 8;
+/// A caller that gives up all its calls at once frees their streams and may open as many again before the gateway has read
+/// on, so the streams open at once are no bound for an honest one. HTTP/2 knows who calls by the call and not by the connection,
+/// hence it is the same for whom the door will refuse: such a one gets no further than the door, and what it can make wait
+/// here is bounded before this is, by the half MiB that a task reads from a TLS connection before it yields.
+const CALLS_GIVEN_UP: usize = 16 * 1024;
 
 /// An agent dials, greets and attaches in much less; one that cannot must not hold up the end.
 const MOVE: Duration = Duration::from_secs(3);

@@ -30,6 +30,7 @@ impl Client {
         let pool = legacy::Client::builder(Tasks::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
+            .http1_max_buf_size(HELD)
             .build(way.clone());
         Self { pool, way }
     }
@@ -110,6 +111,8 @@ const REFUSALS: &[StatusCode] = &[
 /// The header of squid's own error pages, and of no other answer.
 const SQUID: &str = "x-squid-error";
 
+/// What may be held of an answer that nobody reads on, in bytes, and what its head may take; hyper would hold 400 KiB.
+const HELD: usize = 64 * 1024;
 /// Shorter than the 20 s after which Tomcat closes an idle connection: a write that meets a connection just being closed
 /// would be in doubt.
 const IDLE: Duration = Duration::from_secs(10);

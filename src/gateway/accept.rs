@@ -42,6 +42,8 @@ pub(super) struct Bounds {
     pub(super) streams: u32,
     /// Bytes in flight on one HTTP/2 stream towards the gateway.
     pub(super) window: u32,
+    /// Streams that a peer gave up before the gateway looked at them, waiting on one connection; one more ends it.
+    pub(super) given_up: usize,
 }
 
 impl<S> Entrance<S>
@@ -98,8 +100,8 @@ where
             .max_concurrent_streams(self.bounds.streams)
             .max_frame_size(FRAME)
             .max_header_list_size(HEADERS)
-            // A caller that gives up many calls at once is no attacker; the default of 20 would end its connection.
-            .max_pending_accept_reset_streams(self.bounds.streams as usize)
+            // Who gives up many calls at once is no attacker; the default of 20 would end its connection.
+            .max_pending_accept_reset_streams(self.bounds.given_up)
             // It counts over the connection's life, and callers keep theirs for weeks.
             .max_local_error_reset_streams(LIFETIME_RESETS)
             .keep_alive_interval(PING)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use opentelemetry::metrics::{self as otel, Meter, MeterProvider as _};
 use opentelemetry_otlp::{MetricExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use tokio::runtime::Handle;
 use tracing::debug;
 
 use super::export::{self, Error, Outlet};
@@ -66,7 +67,11 @@ impl Metrics {
                 debug!(%error, "the last metrics were not taken");
             }
         });
-        Ok(Self { meter: Some(meter) })
+        let metrics = Self { meter: Some(meter) };
+        if let Ok(runtime) = Handle::try_current() {
+            metrics.gauge(TASKS, move || vec![(Vec::new(), runtime.metrics().num_alive_tasks() as f64)]);
+        }
+        Ok(metrics)
     }
 
     /// Whether somebody hears of them.
@@ -139,6 +144,9 @@ impl Timer {
     }
 }
 
+/// A leak of them shows here before it shows in memory.
+const TASKS: Named =
+    Named { name: "gitproxy.tasks", unit: "{task}", help: "Tasks of the program that are not over." };
 /// As the conventions for RPC and HTTP advise, with some for transfers.
 const SECONDS: [f64; 16] =
     [0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];

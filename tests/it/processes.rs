@@ -10,6 +10,7 @@ mod line;
 mod load;
 pub(crate) mod program;
 mod rolling;
+mod storm;
 #[expect(dead_code, reason = "the benchmark uses more of it")]
 mod watches;
 

@@ -174,14 +174,23 @@ impl Site {
 
 impl House {
     pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Starts the gateway with `more` in its environment.
+    pub(crate) async fn with(more: &[(&str, &str)]) -> Self {
         let localhost = Ipv4Addr::LOCALHOST.into();
-        Self::at(&Place { git: localhost, agents: localhost, grace: "20s" }).await
+        Self::start(&Place { git: localhost, agents: localhost, grace: "20s" }, more).await
     }
 
     /// A house whose agents and Bitbucket may not be on the loopback interface; callers are.
     pub(crate) async fn at(place: &Place) -> Self {
+        Self::start(place, &[]).await
+    }
+
+    async fn start(place: &Place, more: &[(&str, &str)]) -> Self {
         let (site, agents) = (Site::at(place.git).await, SocketAddr::new(place.agents, 0).to_string());
-        let more = at_once(place.grace);
+        let more = [&at_once(place.grace), more].concat();
         let (gateway, (agents, callers)) = site.start_gateway((&agents, "127.0.0.1:0"), &more).await;
         Self { site, gateway, agents, callers, grace: place.grace }
     }
