@@ -21,9 +21,8 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use tonic::{Code, Request, Status};
 
-use crate::world::tls::Ca;
-
 use super::program::Program;
+use crate::world::tls::Ca;
 
 /// A simulator with the repository `SHOP/web`, and the files of gateways that know one agent and one caller.
 pub(crate) struct Site {
@@ -260,8 +259,8 @@ impl Way {
 impl Caller {
     /// One command that asks Bitbucket one thing.
     pub(crate) async fn get_repo(&self) -> Result<GetRepoResponse, Status> {
-        let request = self.ask(GetRepoRequest { repo: Some(web()) });
-        self.repos().get_repo(request).await.map(tonic::Response::into_inner)
+        let asked = self.ask(GetRepoRequest { repo: Some(web()) });
+        Ok(self.repos().get_repo(asked).await?.into_inner())
     }
 
     /// Calls again at once for as long as the agent is not there, and gives the refusal of what comes after it.
@@ -299,8 +298,8 @@ impl Caller {
 
     /// Reads the default branch as a tar to its end, and says how many bytes it had.
     pub(crate) async fn archive(&self) -> Result<usize, Status> {
-        let format = ArchiveFormat::Tar.into();
-        let request = GetArchiveRequest { repo: Some(web()), format, ..Default::default() };
+        let request =
+            GetArchiveRequest { repo: Some(web()), format: ArchiveFormat::Tar.into(), ..Default::default() };
         let mut parts = self.files().get_archive(self.ask(request)).await?.into_inner();
         let mut length = 0;
         while let Some(part) = parts.message().await? {
