@@ -17,7 +17,7 @@ use gitproxy::proto::scm::v1 as pb;
 use gitproxy::proto::scm::v1::pull_requests_client::PullRequestsClient;
 use tokio::process::Command;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tonic::Streaming;
 
 use self::target::Target;
@@ -66,7 +66,7 @@ async fn a_storm_of_cancels_on_one_connection_leaves_the_others_and_the_tunnel_a
     while let Some(lane) = lanes.join_next().await {
         lane.expect("no lane fails");
     }
-    assert!(answered > 10, "{answered} answers of others");
+    assert!(answered > 100, "{answered} answers of others");
     storm.caller.get_repo().await.expect("it keeps its connection");
     drop(storm);
     pair.is_as_before().await;
@@ -202,7 +202,11 @@ impl Storm {
     /// Gives up before the call has left, on its way, while Bitbucket is asked, in mid-transfer.
     async fn run(self, lane: usize) {
         let mut call = lane;
+        // Beyond what the processors can do, everybody waits, whoever it is that calls.
+        let mut pace = interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.cancelled.load(Ordering::Relaxed) < CANCELS {
+            pace.tick().await;
             let patience = Duration::from_micros(500 * (call as u64 % 8));
             let was = if call.is_multiple_of(5) {
                 timeout(patience, self.caller.download("large.bin")).await.is_err()
@@ -289,6 +293,7 @@ const CANCELS: usize = 15_000;
 const WAVE: usize = 500;
 /// Who gives up at the same time.
 const LANES: usize = 16;
+const PACE: Duration = Duration::from_millis(15);
 const WATCHES: usize = 32;
 const ROUNDS: usize = 5;
 const CALLS: usize = 200;
