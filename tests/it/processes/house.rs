@@ -64,7 +64,7 @@ pub(crate) struct Caller {
     pub(crate) uri: http::Uri,
     bearer: String,
     /// Where an agent has several.
-    pub(crate) connection: Option<&'static str>,
+    connection: Option<&'static str>,
 }
 
 impl Site {
@@ -265,6 +265,11 @@ impl Caller {
             }
         };
         timeout(PATIENCE, refused).await.expect("refused in time")
+    }
+
+    /// The same on this connection of the agent.
+    pub(crate) fn on(self, connection: &'static str) -> Self {
+        Self { connection: Some(connection), ..self }
     }
 
     /// Reads a file to its end, and says how many bytes it had.
