@@ -51,7 +51,7 @@ impl Churn {
         let store = fs::read_to_string(site.file("store.toml")).expect("the store");
         let store = store + &held(site);
         site.write("store.toml", &store);
-        let caller = fleet.caller().await;
+        let caller = fleet.caller().await.on(LOCAL);
         let pull_request = opened(&caller).await;
         let knobs = site.sim.knobs();
         knobs.add(Rule::new(Fault::Status(503)).every(53));
@@ -95,7 +95,7 @@ impl Lane {
         let mut step = number * 3;
         while !self.tasks.is_draining() {
             let caller = match timeout(PATIENCE, self.way.caller()).await {
-                Ok(Ok(caller)) => caller,
+                Ok(Ok(caller)) => caller.on(LOCAL),
                 Ok(Err(_)) | Err(_) => {
                     self.tally.count("no_connection");
                     sleep(PAUSE).await;
@@ -170,9 +170,7 @@ async fn in_the_middle(caller: &Caller) -> Result<&'static str, Status> {
 
 /// A call on the connection that the cloud holds.
 async fn by_the_cloud(caller: &Caller) -> Result<&'static str, Status> {
-    let mut request = caller.ask(pb::GetRepoRequest { repo: Some(web()) });
-    request.metadata_mut().insert("gitproxy-connection", "cloud".parse().expect("ascii"));
-    caller.repos().get_repo(request).await.map(|_| OK)
+    caller.clone().on("cloud").get_repo().await.map(|_| OK)
 }
 
 fn pull_requests(caller: &Caller) -> PullRequestsClient<gitproxy::tunnel::Channel> {
@@ -203,6 +201,8 @@ async fn opened(caller: &Caller) -> i64 {
     }
 }
 
+/// The one of the agent's settings.
+const LOCAL: &str = "default";
 const OK: &str = "ok";
 const LARGE: usize = 2 * 1024 * 1024;
 /// How many calls one makes before it goes.

@@ -69,6 +69,8 @@ pub(crate) struct Caller {
     /// The origin of generated clients.
     pub(crate) uri: http::Uri,
     bearer: String,
+    /// Where an agent has several.
+    connection: Option<&'static str>,
 }
 
 impl Site {
@@ -247,7 +249,7 @@ impl Way {
         let stream = self.connector.connect().await.map_err(|error| causes(&error))?;
         let channel = tunnel::channel(stream, &Options::default(), &self.tasks).await;
         let channel = channel.map_err(|status| status.message().to_owned())?;
-        Ok(Caller { channel, uri: self.uri.clone(), bearer: self.bearer.clone() })
+        Ok(Caller { channel, uri: self.uri.clone(), bearer: self.bearer.clone(), connection: None })
     }
 
     /// Where tasks of callers run.
@@ -274,6 +276,11 @@ impl Caller {
             }
         };
         timeout(PATIENCE, refused).await.expect("refused in time")
+    }
+
+    /// The same on this connection of the agent.
+    pub(crate) fn on(self, connection: &'static str) -> Self {
+        Self { connection: Some(connection), ..self }
     }
 
     /// Reads a file to its end, and says how many bytes it had.
@@ -321,7 +328,9 @@ impl Caller {
     /// Puts a message into a request that the gateway lets in.
     pub(crate) fn ask<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        for (name, value) in [("authorization", self.bearer.as_str()), ("gitproxy-agent", "office")] {
+        let own = [("authorization", self.bearer.as_str()), ("gitproxy-agent", "office")];
+        for (name, value) in own.into_iter().chain(self.connection.map(|name| ("gitproxy-connection", name)))
+        {
             request.metadata_mut().insert(name, value.parse().expect("ascii"));
         }
         request

@@ -97,7 +97,7 @@ async fn watches_that_are_given_up_at_any_stage_give_back_their_places() {
     house.sim.add_commits("SHOP", "web", &[commit]).await.expect("a commit");
     let places = WATCHES.to_string();
     let agent = house.start_agent(&[("GITPROXY_LIMIT_WATCH", &places), FAST[0], FAST[1]]);
-    let caller = house.caller().await;
+    let caller = house.caller().await.on("default");
     caller.get_repo_soon().await;
     let id = opened(&caller).await;
     for round in 0..40 {
@@ -209,7 +209,8 @@ impl Storm {
             pace.tick().await;
             let patience = Duration::from_micros(500 * (call as u64 % 8));
             let was = if call.is_multiple_of(5) {
-                timeout(patience, self.caller.download("large.bin")).await.is_err()
+                // Not as fast as it goes: what a program without optimization can carry is another question.
+                timeout(patience, self.caller.download("paced.bin")).await.is_err()
             } else {
                 timeout(patience, self.caller.get_repo()).await.is_err()
             };
