@@ -127,11 +127,11 @@ async fn disturb(fleet: &mut Fleet, number: usize, churn: &Churn, taken: &mut Ta
     let (gateway, instance) = (Part::Gateway(1), Part::Instance(1));
     let change = async {
         match number % 6 {
-            0 => fleet.restart(instance).await,
-            1 => fleet.restart(gateway).await,
+            0 => drop(fleet.restart(instance).await),
+            1 => drop(fleet.restart(gateway).await),
             2 => killed(fleet, instance).await,
             3 => killed(fleet, gateway).await,
-            4 => fleet.restart(Part::Nats).await,
+            4 => drop(fleet.restart(Part::Nats).await),
             _ => churn.exchange_tokens(&fleet.site, number),
         }
     };

@@ -121,6 +121,11 @@ impl Fleet {
         self.way().caller().await.expect("a gateway")
     }
 
+    /// The process id of a part.
+    pub(crate) fn id(&self, part: Part) -> u32 {
+        self.process(part).id()
+    }
+
     /// What a part has logged since its last start.
     pub(crate) fn log(&self, part: Part) -> String {
         self.process(part).log()

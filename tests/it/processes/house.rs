@@ -1,12 +1,14 @@
 //! Simulator, gateway and agent, the latter two as the programs that operators run, over TLS on loopback.
 
-use std::fs;
+#[path = "papers.rs"]
+mod papers;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Deref;
 use std::path::Path;
 use std::time::Duration;
 
-use bitbucket_sim::{Commit, Config, Sim, TokenSpec};
+use bitbucket_sim::Sim;
 use gitproxy::egress::{Alpn, CaSource, Connector, Egress, Origin, Settings};
 use gitproxy::ops::{Key, Tasks, causes};
 use gitproxy::proto::Reason;
@@ -21,8 +23,8 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use tonic::{Code, Request, Status};
 
+use self::papers::{certificates, simulator, store, write};
 use super::program::Program;
-use crate::world::tls::Ca;
 
 /// A simulator with the repository `SHOP/web`, and the files of gateways that know one agent and one caller.
 pub(crate) struct Site {
@@ -360,34 +362,6 @@ fn environment(settings: &[(&str, String)], more: &[(&str, &str)]) -> Vec<(Strin
     settings.chain(more.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-async fn simulator(folder: &Path, address: IpAddr) -> Sim {
-    let sim = Sim::start(Config { address, names: vec!["git.test".to_owned()], ..Config::default() })
-        .await
-        .expect("a simulator");
-    sim.add_repo("SHOP", "web", &[Commit::new("Start").file("a.txt", "one\n")]).await.expect("a repository");
-    write(folder, "sim.pem", sim.ca_pem());
-    write(folder, "sim.token", &sim.add_token(TokenSpec::personal("alice")));
-    sim
-}
-
-/// Writes the gateway's certificate, for `localhost` and `gateway.test`, and its CA, and gives the latter.
-fn certificates(folder: &Path) -> String {
-    let ca = Ca::new("gitproxy test");
-    ca.write(folder, "gateway");
-    write(folder, "ca.pem", ca.pem());
-    ca.pem().to_owned()
-}
-
-/// The tenant `acme` with the agent `office` and a caller that may write.
-fn store(agent: &Key, caller: &Key) -> String {
-    let row = |key: &Key| format!("[{{ id = \"{}\", sha256 = \"{}\" }}]", key.id(), key.digest());
-    format!(
-        "[tenants.acme.agents.office]\nkeys = {}\n[tenants.acme.callers.scanner]\nrole = \"write\"\ntokens = {}\n",
-        row(agent),
-        row(caller)
-    )
-}
-
 /// Where a gateway listens, by its own word.
 pub(crate) async fn addresses(gateway: &Program) -> (SocketAddr, SocketAddr) {
     let line = gateway.says("gateway serves").await;
@@ -395,10 +369,6 @@ pub(crate) async fn addresses(gateway: &Program) -> (SocketAddr, SocketAddr) {
     let address = |name: &str| after(name).and_then(|text| text.parse().ok());
     let both = address("agents=").zip(address("callers="));
     both.unwrap_or_else(|| panic!("no addresses in {line:?}"))
-}
-
-fn write(folder: &Path, name: &str, text: &str) {
-    fs::write(folder.join(name), text).expect("a file is written");
 }
 
 /// There is no balancer that has to notice.
