@@ -57,7 +57,7 @@ allowed_addresses = {{ toJson . }}
 {{- end }}
 {{- $_ := set $seen .name true }}
 
-[connections.{{ toJson .name }}]
+[connections.{{ .name }}]
 url = {{ toJson .url }}
 auth = {{ toJson (.auth | default "bearer") }}
 {{- with .user }}
