@@ -6,6 +6,7 @@ mod commands;
 mod links;
 mod quotes;
 mod settings;
+mod values;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -110,7 +111,7 @@ fn is_code(name: &str) -> bool {
 
 /// Compares a page with what it should be, or writes it when `UPDATE_DOCS` is set.
 #[track_caller]
-fn up_to_date(path: &str, expected: &str) {
+pub(crate) fn up_to_date(path: &str, expected: &str) {
     let place = tree::root().join(path);
     #[expect(
         clippy::disallowed_methods,

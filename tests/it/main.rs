@@ -13,6 +13,7 @@ mod budget;
 mod build_script;
 mod canary;
 mod chaos;
+mod chart;
 mod cluster;
 mod commands;
 mod contract;
