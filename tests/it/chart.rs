@@ -2,6 +2,7 @@
 
 mod agent;
 mod checksums;
+mod documents;
 mod every_set;
 mod gateway;
 mod helm;
@@ -13,6 +14,7 @@ mod secrets;
 mod settings;
 
 pub(crate) use helm::Helm;
+pub(crate) use settings::read;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -20,6 +20,7 @@ mod contract;
 mod dag;
 mod demo;
 mod deny_all;
+mod deploy;
 mod docs;
 mod doctor;
 mod house;

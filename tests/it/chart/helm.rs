@@ -55,7 +55,7 @@ impl Helm {
     pub(crate) fn refuses(&self, chart: Chart, arguments: &[&str]) -> String {
         let folder = chart.folder();
         let common = ["template", "backline", folder.to_str().expect("UTF-8")];
-        let output = self.run(&[&common, arguments].concat());
+        let output = self.run(self.home.path(), &[&common, arguments].concat());
         assert!(!output.status.success(), "{chart:?} takes {arguments:?}");
         String::from_utf8(output.stderr).expect("UTF-8")
     }
@@ -71,7 +71,12 @@ impl Helm {
 
     /// Runs it to a good end, and gives what it printed.
     pub(crate) fn does(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
+        self.does_in(self.home.path(), arguments)
+    }
+
+    /// As [`Self::does`], where paths begin at this folder.
+    pub(crate) fn does_in(&self, folder: &Path, arguments: &[&str]) -> String {
+        let output = self.run(folder, arguments);
         let (out, err) = (text(output.stdout), text(output.stderr));
         assert!(output.status.success(), "{} {arguments:?}:\n{out}{err}", self.program.display());
         out
@@ -100,10 +105,10 @@ impl Helm {
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    fn run(&self, folder: &Path, arguments: &[&str]) -> Output {
         let home = self.home.path();
         let mut command = Command::new(&self.program);
-        command.args(arguments).env("HOME", home).env("KUBECONFIG", home.join("none"));
+        command.args(arguments).current_dir(folder).env("HOME", home).env("KUBECONFIG", home.join("none"));
         for (variable, folder) in
             [("HELM_CACHE_HOME", "c"), ("HELM_CONFIG_HOME", "f"), ("HELM_DATA_HOME", "d")]
         {

@@ -37,9 +37,9 @@ fn the_agent_takes_the_settings_of_every_set() {
         let Some(map) = objects.find("ConfigMap", "gitproxy") else { continue };
         let folder = tempfile::tempdir().expect("a folder");
         let environment = objects.container().get("env").expect("variables").clone();
-        let text = text(map, "/data/gitproxy.toml");
+        let file = text(map, "/data/gitproxy.toml");
         let config =
-            read(folder.path(), &text, &environment).unwrap_or_else(|said| panic!("{set:?}: {said}"));
+            read_here(folder.path(), &file, &environment).unwrap_or_else(|said| panic!("{set:?}: {said}"));
         let expected = if set.ends_with("connections-values.yaml") { 2 } else { 0 };
         assert_eq!(config.connections.len(), expected, "{set:?}");
     }
@@ -49,22 +49,31 @@ fn is_read(tables: &[&[Setting]], name: &str) -> bool {
     tables.iter().copied().flatten().any(|setting| setting.env.contains(&name))
 }
 
-/// Reads the settings as the agent does, with each Secret's files in a folder of ours.
-fn read(folder: &Path, text: &str, environment: &Value) -> Result<agent::Config, Problems> {
+/// Reads settings of a pod as its agent does, with each Secret's files in a folder of ours.
+fn read_here(folder: &Path, file: &str, environment: &Value) -> Result<agent::Config, Problems> {
     let moved = |text: &str| text.replace("/etc/backline", &folder.display().to_string());
     papers(folder);
-    fs::write(folder.join("gitproxy.toml"), moved(text)).expect("written");
-    let variables: Vec<(String, String)> = list(environment, "")
-        .iter()
-        .map(|variable| (self::text(variable, "/name"), moved(&self::text(variable, "/value"))))
-        .filter(|(_, value)| !value.is_empty())
-        .collect();
-    let find = |name: &str| variables.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
-    let mut problems = Problems::new();
+    let variables = list(environment, "").iter();
+    let variables = variables.map(|variable| (text(variable, "/name"), moved(&text(variable, "/value"))));
+    read(folder, &moved(file), &variables.collect::<Vec<_>>())
+}
+
+/// Reads a settings file, and variables, as the agent does.
+pub(crate) fn read(
+    folder: &Path,
+    file: &str,
+    variables: &[(String, String)],
+) -> Result<agent::Config, Problems> {
+    let path = folder.join("gitproxy.toml");
+    fs::write(&path, file).expect("written");
+    let find = |name: &str| {
+        let found = variables.iter().find(|(own, value)| own == name && !value.is_empty());
+        found.map(|(_, value)| value.clone())
+    };
     let flags = clap::Command::new("gitproxy").args(settings::args(agent::settings::TABLE));
     let flags = flags.get_matches_from(["gitproxy"]);
-    let file = folder.join("gitproxy.toml");
-    let layers = Layers::read(agent::settings::TABLE, &flags, Some(&file), &find, &mut problems);
+    let mut problems = Problems::new();
+    let layers = Layers::read(agent::settings::TABLE, &flags, Some(&path), &find, &mut problems);
     agent::Config::read(&layers, problems)
 }
 
