@@ -111,7 +111,7 @@ fn is_code(name: &str) -> bool {
 
 /// Compares a page with what it should be, or writes it when `UPDATE_DOCS` is set.
 #[track_caller]
-pub(crate) fn up_to_date(path: &str, expected: &str) {
+fn up_to_date(path: &str, expected: &str) {
     let place = tree::root().join(path);
     #[expect(
         clippy::disallowed_methods,

@@ -5,7 +5,6 @@
 use std::fs;
 
 use super::{Chart, ENABLED, Helm, copy, enabled};
-use crate::docs;
 
 #[test]
 fn values_without_any_of_our_defaults_render_the_same() {
@@ -21,13 +20,16 @@ fn values_without_any_of_our_defaults_render_the_same() {
 }
 
 #[test]
-fn what_the_templates_take_for_defaults_is_values_yaml() {
-    let Some(helm) = Helm::newest() else { return };
-    let folder = Chart::Agent.folder();
-    let values = fs::read_to_string(folder.join("values.yaml")).expect("values.yaml");
-    let values = helm.values(&values);
-    let made = serde_json::to_string_pretty(&values).expect("JSON") + "\n";
-    docs::up_to_date("deploy/charts/backline/files/defaults.json", &made);
+fn nulls_of_an_older_charts_defaults_count_as_not_set() {
+    let Some(helms) = Helm::both() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let chart = folder.path().join("backline");
+    copy(&Chart::Agent.folder(), &chart);
+    fs::write(chart.join("values.yaml"), NULLS).expect("written");
+    for helm in &helms {
+        let bare = helm.renders_folder(&chart, ENABLED);
+        assert_eq!(bare, helm.renders(Chart::Agent, ENABLED));
+    }
 }
 
 #[test]
@@ -81,3 +83,23 @@ fn the_notes_say_what_to_do_next() {
     }
     assert!(!running.contains("c4nary") && !waiting.contains("c4nary"));
 }
+
+const NULLS: &str = "
+accessKey:
+customCaCert:
+namespaceOverride:
+proxy:
+externalSecrets:
+gitproxy:
+  image:
+    repository: gitproxy
+    tag:
+  resources:
+  nodeSelector:
+  tolerations:
+  affinity:
+  podAnnotations:
+  podLabels:
+  priorityClassName:
+  topologySpreadConstraints:
+";

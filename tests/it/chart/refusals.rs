@@ -63,6 +63,16 @@ fn two_connections_of_one_name_are_refused() {
 }
 
 #[test]
+fn an_empty_list_of_ports_is_refused_since_a_policy_takes_it_for_all() {
+    let Some(helm) = Helm::newest() else { return };
+    let said = helm.refuses(Chart::Agent, &enabled(&["--set-json", "networkPolicy.dnsPorts=[]"]));
+    assert!(said.contains("at '/networkPolicy/dnsPorts': minItems: got 0, want 1"), "{said}");
+    let rule = r#"networkPolicy.egress=[{"cidr": "10.0.0.0/8", "ports": []}]"#;
+    let said = helm.refuses(Chart::Agent, &enabled(&["--set-json", rule]));
+    assert!(said.contains("at '/networkPolicy/egress/0/ports': minItems: got 0, want 1"), "{said}");
+}
+
+#[test]
 fn a_ca_that_is_none_is_refused() {
     let Some(helm) = Helm::newest() else { return };
     for ca in ["not-base64!", "aGVsbG8="] {
@@ -94,7 +104,7 @@ const REFUSALS: &[(&str, &str)] = &[
     ("gitproxy.policy=", "at '/gitproxy/policy': value must be 'not supported by this version'"),
     ("gitproxy.replicaCount=two", "at '/gitproxy/replicaCount': got string, want integer"),
     ("gitproxy.enabled=yes", "at '/gitproxy/enabled': got string, want boolean"),
-    ("accessKey=12", "at '/accessKey': got number, want string"),
+    ("accessKey=12", "at '/accessKey': got number, want null or string"),
     ("gateway.url=http://gateway", "at '/gateway/url': 'http://gateway' does not match pattern '^https://'"),
     ("gateway.uri=https://gateway", "at '/gateway': additional properties 'uri' not allowed"),
     ("gitproxy.image.pullPolicy=Sometimes", "at '/gitproxy/image/pullPolicy': value must be one of"),

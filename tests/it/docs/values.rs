@@ -4,11 +4,20 @@ use std::fmt::Write as _;
 use std::fs;
 
 use super::{MADE, up_to_date};
-use crate::chart::Chart;
+use crate::chart::{Chart, Helm};
 
 #[test]
 fn the_page_of_values_is_what_the_charts_say() {
     up_to_date("docs/values.md", &page());
+}
+
+/// The templates take the defaults from there: with `--reuse-values` Helm gives them an older chart's.
+#[test]
+fn the_defaults_in_the_chart_of_the_agent_are_those_of_its_values() {
+    let Some(helm) = Helm::newest() else { return };
+    let values = fs::read_to_string(Chart::Agent.folder().join("values.yaml")).expect("values.yaml");
+    let made = serde_json::to_string_pretty(&helm.values(&values)).expect("JSON") + "\n";
+    up_to_date("deploy/charts/backline/files/defaults.json", &made);
 }
 
 #[test]
@@ -92,7 +101,10 @@ fn value<'a>(
 ) -> Value {
     let (unit, text) = comment.strip_prefix('(').and_then(|it| it.split_once(") ")).unwrap_or(("", comment));
     let default = match given {
-        "" => below.iter().map(|line| format!("`{}`", line.trim_end())).collect::<Vec<_>>().join("<br>"),
+        "" => {
+            let depth = below.first().map_or(0, |line| indent(line));
+            below.iter().map(|line| format!("`{}`", &line[depth..])).collect::<Vec<_>>().join("<br>")
+        }
         "\"\"" => String::new(),
         given => format!("`{given}`"),
     };

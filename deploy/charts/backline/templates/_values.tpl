@@ -5,14 +5,26 @@ is new here would be missing. `files/defaults.json` is values.yaml once more; a 
 */}}
 {{- define "backline.values" -}}
 {{- $defaults := .Files.Get "files/defaults.json" | fromJson -}}
-{{- $values := mustMergeOverwrite $defaults (deepCopy .Values) -}}
-{{- /* What the user gives as a whole counts as a whole: a limit that was set to null must stay away. */ -}}
-{{- range $key := list "resources" -}}
-{{- if hasKey ($.Values.gitproxy | default dict) $key -}}
-{{- $_ := set $values.gitproxy $key (get $.Values.gitproxy $key) -}}
-{{- end -}}
+{{- $given := deepCopy .Values -}}
+{{- include "backline.prune" $given -}}
+{{- $values := mustMergeOverwrite $defaults $given -}}
+{{- /* What the user gives as a whole counts as a whole: a limit that was taken away must stay away. */ -}}
+{{- with get ($given.gitproxy | default dict) "resources" -}}
+{{- $_ := set $values.gitproxy "resources" . -}}
 {{- end -}}
 {{- toYaml $values -}}
+{{- end -}}
+
+{{/* Takes away what is null, as Helm 4 does: older charts have such defaults, and a default of ours would be lost. */}}
+{{- define "backline.prune" -}}
+{{- range $key := keys . -}}
+{{- $value := get $ $key -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $ $key -}}
+{{- else if kindIs "map" $value -}}
+{{- include "backline.prune" $value -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The namespace of every object. */}}
