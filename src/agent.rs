@@ -13,6 +13,7 @@ mod metrics;
 mod recent;
 pub mod settings;
 pub mod stack;
+mod way_out;
 mod ways;
 
 use std::io;
@@ -44,6 +45,7 @@ use crate::tunnel::{self, attach};
 pub use self::config::{Config, Connection, Patience};
 pub use self::link::{Failure, Phase, SessionStatus, Sessions, State};
 pub use self::local::status;
+pub use self::way_out::WayOut;
 
 /// A running agent. It ends with the drain of the tasks that it was started with.
 #[derive(Debug)]

@@ -6,12 +6,14 @@ mod explain;
 mod health;
 mod run;
 mod status;
+mod wget;
 
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use gitproxy::agent::settings;
@@ -20,8 +22,12 @@ use gitproxy::ops::telemetry::{self, Format};
 
 use exit::Exit;
 
-/// Does what the command line says.
-pub(crate) fn main() -> Exit {
+/// Does what the command line says; which program it is for, its first word tells.
+pub(crate) fn main() -> ExitCode {
+    if wget::is_meant(std::env::args_os().next()) { wget::main().into() } else { agent().into() }
+}
+
+fn agent() -> Exit {
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return misunderstood(&error),

@@ -1,9 +1,9 @@
-//! `gitproxy`: the agent.
+//! `gitproxy`: the agent; by the name `wget`, the check of its way out.
 
 mod cli;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main().into()
+    cli::main()
 }

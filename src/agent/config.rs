@@ -6,6 +6,7 @@ mod gateway;
 mod held;
 mod label;
 mod listen;
+mod outward;
 mod proxy;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::tunnel::admit::Limits;
 pub use connection::Connection;
 pub use gateway::{AccessKey, GatewayUrl};
 pub use listen::DebugListen;
+pub use outward::Outward;
 pub use proxy::ProxySettings;
 
 /// How long a connection may take.

@@ -40,4 +40,5 @@ mod third_party;
 mod tools;
 mod tree;
 mod tunnel;
+mod wget;
 mod world;
