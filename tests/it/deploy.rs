@@ -1,6 +1,7 @@
-//! What is below `deploy/` for hosts without Kubernetes: `compose.yaml`, and the unit for systemd.
+//! What is below `deploy/` for hosts without Kubernetes: `compose.yaml`, and the unit for systemd; and the image.
 
 mod compose;
+mod image;
 mod unit;
 
 use std::path::PathBuf;
