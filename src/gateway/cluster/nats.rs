@@ -232,9 +232,9 @@ const RETRY: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_millis(150);
 /// More than the sessions' refresh of 18 s, so that a gateway that comes new reads them all; what is older is waste.
 const MAX_AGE: Duration = Duration::from_secs(60);
-/// Own beats in a row that may stay unheard, the first of a term among them. A watch that its client has renewed by itself goes on
-/// where it was, which a bucket that was made anew reaches late or never.
-const DEAF: u32 = 2;
+/// Beats in a row before which nothing of this gateway may have come back; at the first of a term nothing can have. Its client
+/// notices later that a watch is of a bucket that is no more, and then goes on at the new one's end.
+const DEAF: u32 = 1;
 /// How often in a beat the sessions here are looked at.
 const LOOKS: u32 = 6;
 /// Entries written before the first is acknowledged.

@@ -191,6 +191,8 @@ async fn a_bucket_that_was_made_anew_is_noticed() {
     let _agent = pair.agent_at(&pair.far).await;
     let caller = pair.caller_at(&pair.near).await;
     timeout(HEALED, caller.get_repo_soon()).await.expect("healed");
+    pair.near.process.says("what this gateway writes does not come back").await;
+    pair.near.process.says("NATS is back").await;
 }
 
 #[tokio::test]
