@@ -30,6 +30,20 @@ pub(super) const TAKEN: Named = Named {
     help: "Calls that other gateways forwarded to this one; the caller's gateway counts the call itself.",
 };
 
+/// Whether this gateway is one of several at the moment.
+pub(super) const JOINED: Named = Named {
+    name: "gitproxy.cluster.joined",
+    unit: "1",
+    help: "1 while the directory is shared on NATS, 0 while this gateway goes on with what it knows.",
+};
+
+/// The gateways that are there beside this one.
+pub(super) const OTHERS: Named = Named {
+    name: "gitproxy.cluster.gateways",
+    unit: "{gateway}",
+    help: "Other gateways that live, by what the directory last said.",
+};
+
 /// The label of connections.
 pub(super) const LISTENER: &str = "gitproxy.listener";
 
