@@ -40,6 +40,12 @@ async fn both_ends_push_what_they_measure() {
     for line in expected {
         collector.until(line, |pushes| points(pushes).iter().any(|it| shown(it) == line).then_some(())).await;
     }
+    for (service, metric) in
+        [("gitproxy", "gitproxy.link.round_trip"), ("gitproxy-gateway", "gitproxy.sessions.round_trip")]
+    {
+        let known = |it: &Point| it.service == service && it.metric == metric && it.value > 0.0;
+        collector.until(metric, |pushes| points(pushes).iter().any(known).then_some(())).await;
+    }
     for service in ["gitproxy", "gitproxy-gateway"] {
         for direction in ["receive", "transmit"] {
             let label = format!("network.io.direction={direction}");
