@@ -62,7 +62,7 @@ async fn term(shared: &Shared, away: &mut bool) -> Result<(), Ended> {
     // A session is found sick after some seconds: the others shall not be much later.
     let mut looks = interval(shared.config.beat / LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut count, mut heard, mut unheard) = (0, shared.beats(), 0);
+    let (mut count, mut heard, mut unheard, mut told_leaving) = (0, shared.beats(), 0, false);
     loop {
         tokio::select! {
             _ = looks.tick() => shared.look(),
@@ -82,7 +82,10 @@ async fn term(shared: &Shared, away: &mut bool) -> Result<(), Ended> {
             }
             () = shared.news.notified() => {
                 tell_changes(shared, &bucket).await?;
-                beat(shared, &bucket).await?;
+                // Not at each change: every beat makes what is known here of the others older.
+                if shared.entry().leaving && !std::mem::replace(&mut told_leaving, true) {
+                    beat(shared, &bucket).await?;
+                }
             }
             entry = watch.next() => hear(shared, &entry.ok_or("the watch of the bucket has ended")??),
             () = shared.tasks.draining() => {

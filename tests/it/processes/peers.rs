@@ -139,6 +139,21 @@ async fn an_instance_that_its_gateway_doubts_is_passed_over_by_the_other_too() {
 }
 
 #[tokio::test]
+async fn sessions_that_come_and_go_make_no_gateway_older() {
+    let Some(pair) = Pair::start().await else { return };
+    let _agent = pair.agent_at(&pair.near).await;
+    let caller = pair.caller_at(&pair.far).await;
+    caller.get_repo_soon().await;
+    for _ in 0..8 {
+        drop(pair.agent_at(&pair.far).await);
+    }
+    // What was killed last may still be taken for there.
+    caller.get_repo_soon().await;
+    let log = pair.far.process.log();
+    assert!(!log.contains("another gateway is gone"), "{log}");
+}
+
+#[tokio::test]
 async fn without_nats_calls_go_over_and_the_log_says_so() {
     let Some(mut pair) = Pair::start().await else { return };
     let _agent = pair.agent_at(&pair.far).await;
