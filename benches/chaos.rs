@@ -4,6 +4,8 @@
 //! programs. `--short` takes the lengths of faults of the test. Writes `target/bench/chaos.json`.
 #![expect(clippy::print_stdout, reason = "a line for each fault is what it is run for")]
 
+#[path = "../tests/it/chaos/delay.rs"]
+mod delay;
 #[expect(dead_code, reason = "other benchmarks use more of it")]
 mod figures;
 #[path = "../tests/it/processes/house.rs"]

@@ -245,7 +245,7 @@ fn part(times: &[Duration], percent: usize) -> f64 {
 }
 
 async fn serve_target() -> ExitCode {
-    telemetry::init(Format::Human, "info").expect("a log");
+    let _lines = telemetry::init(Format::Human, "info").expect("a log");
     let target = Target::start().await;
     info!("target={}", target.addr());
     pending().await

@@ -8,6 +8,7 @@ pub mod descriptors;
 mod echo;
 pub mod export;
 pub mod key;
+pub mod lines;
 pub mod metrics;
 pub mod secret;
 pub mod settings;

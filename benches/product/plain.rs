@@ -90,7 +90,7 @@ pub(crate) fn role() -> Option<ExitCode> {
         }
         _ => return None,
     };
-    telemetry::init(Format::Human, "info").expect("a log");
+    let _lines = telemetry::init(Format::Human, "info").expect("a log");
     runtime.expect("a runtime").block_on(work);
     Some(ExitCode::SUCCESS)
 }

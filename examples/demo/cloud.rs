@@ -80,6 +80,8 @@ impl Cloud {
 impl Interceptor for Identity {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request.metadata_mut().insert("authorization", self.0.clone());
+        // The agent knows that it is attached a moment before the gateway does.
+        request.metadata_mut().insert("gitproxy-wait", MetadataValue::from_static("true"));
         request.set_timeout(DEADLINE);
         Ok(request)
     }

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Parser;
+use gitproxy::ops::lines::Lines;
 use gitproxy::ops::telemetry::{self, Format};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -54,7 +55,7 @@ Exit codes:
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match prepare(&args).and_then(|runtime| runtime.block_on(demo(&args))) {
+    match prepare(&args).and_then(|(runtime, _lines)| runtime.block_on(demo(&args))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(format!("{error:#}"));
@@ -63,12 +64,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn prepare(args: &Args) -> anyhow::Result<tokio::runtime::Runtime> {
-    telemetry::init(Format::Human, &args.log).with_context(|| format!("--log {}", args.log))?;
+/// The log is written as long as the second part is there.
+fn prepare(args: &Args) -> anyhow::Result<(tokio::runtime::Runtime, Lines)> {
+    let lines = telemetry::init(Format::Human, &args.log).with_context(|| format!("--log {}", args.log))?;
     if let Some(folder) = &args.keep {
         check_free(folder)?;
     }
-    tokio::runtime::Runtime::new().context("no runtime")
+    Ok((tokio::runtime::Runtime::new().context("no runtime")?, lines))
 }
 
 /// The simulator makes its repositories anew, so old ones must not be in their place.

@@ -9,6 +9,7 @@ mod outage;
 mod over;
 mod plan;
 mod race;
+mod repeats;
 mod session;
 mod sessions;
 mod state;
@@ -20,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
 use tonic::Status;
-use tracing::info;
+use tracing::{debug, info};
 
 use self::life::Life;
 use self::session::{Session, SessionTasks};
@@ -107,9 +108,15 @@ impl Link {
             if *now == state {
                 return false;
             }
-            // A session says for itself that it attached.
-            if !state.is_attached() {
-                info!(from = %now, to = %state, "the link changed");
+            // A session says for itself that it attached; of dials their failures tell.
+            match state {
+                State::Attached { .. } => {}
+                State::Dialing | State::Waiting if !now.is_attached() => {
+                    debug!(from = %now, to = %state, "the link changed");
+                }
+                State::Dialing | State::Waiting | State::Draining | State::Ended => {
+                    info!(from = %now, to = %state, "the link changed");
+                }
             }
             *now = state;
             true

@@ -65,6 +65,17 @@ fn link(metrics: &Metrics, state: watch::Receiver<State>, open: Sessions) {
         let open = seen.list().into_iter().filter(|it| matches!(it.phase, Phase::Open | Phase::Doubted));
         open.map(|it| it.quiet_for).max().map(|quiet| (Vec::new(), quiet.as_secs_f64())).into_iter().collect()
     });
+    let round_trip = Named {
+        name: "gitproxy.link.round_trip",
+        unit: "s",
+        help: "The longest that a word takes to the gateway of an open session and back.",
+    };
+    let seen = open.clone();
+    metrics.gauge(round_trip, move || {
+        let open = seen.list().into_iter().filter(|it| matches!(it.phase, Phase::Open | Phase::Doubted));
+        let longest = open.filter_map(|it| it.round_trip).max();
+        longest.map(|round_trip| (Vec::new(), round_trip.as_secs_f64())).into_iter().collect()
+    });
     let sessions = Named {
         name: "gitproxy.link.sessions",
         unit: "{session}",

@@ -16,6 +16,7 @@ use gitproxy::egress::{self, CongestionControl, Egress, Leg, Plaintext};
 use gitproxy::gateway::settings::{Log, Run, TABLE};
 use gitproxy::gateway::store::FileStore;
 use gitproxy::gateway::{self, Gateway};
+use gitproxy::ops::lines::Lines;
 use gitproxy::ops::settings::{self, Layers, Problems};
 use gitproxy::ops::{Key, Tasks, descriptors, telemetry, watch};
 use secrecy::ExposeSecret as _;
@@ -98,20 +99,20 @@ fn run(flags: &ArgMatches) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("runtime").map_err(Failure::Failed)?.block_on(async {
         let tasks = Tasks::new();
-        let run = read(flags, file.as_deref(), &tasks)?;
+        let (run, _lines) = read(flags, file.as_deref(), &tasks)?;
         serve(run, &tasks).await
     })
 }
 
 /// Reads the settings and sets up logs.
-fn read(flags: &ArgMatches, file: Option<&Path>, tasks: &Tasks) -> Result<Run, Failure> {
+fn read(flags: &ArgMatches, file: Option<&Path>, tasks: &Tasks) -> Result<(Run, Lines), Failure> {
     let mut problems = Problems::new();
     let layers = Layers::read(TABLE, flags, file, &settings::environment, &mut problems);
     let log = Log::read(&layers, &mut problems);
     let run = Run::read(&layers, tasks, &mut problems);
     let run = problems.or(run).map_err(|problems| Failure::Unusable(problems.to_string()))?;
-    telemetry::init(log.format, &log.filter).context("logs").map_err(Failure::Failed)?;
-    Ok(run)
+    let lines = telemetry::init(log.format, &log.filter).context("logs").map_err(Failure::Failed)?;
+    Ok((run, lines))
 }
 
 async fn serve(run: Run, tasks: &Tasks) -> Result<(), Failure> {

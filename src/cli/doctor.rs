@@ -21,11 +21,11 @@ pub(super) fn doctor(flags: &ArgMatches) -> Exit {
     let report = match Config::read(&layers, problems) {
         Err(problems) => doctor::unusable(&problems),
         Ok(config) => {
-            if let Some((format, filter)) = log
-                && let Err(error) = telemetry::init(format, &quiet(&layers, filter))
-            {
-                return failed(error);
-            }
+            let lines = log.map(|(format, filter)| telemetry::init(format, &quiet(&layers, filter)));
+            let _lines = match lines.transpose() {
+                Ok(lines) => lines,
+                Err(error) => return failed(error),
+            };
             match on_runtime(async { doctor::examine(&config, &Tasks::new()).await }) {
                 Ok(report) => report,
                 Err(error) => return failed(error),

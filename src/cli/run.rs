@@ -31,15 +31,14 @@ pub(super) fn run(flags: &ArgMatches) -> Exit {
         Ok(config) => config,
         Err(problems) => return unusable(problems),
     };
-    let mut before = Before::Nothing;
-    if let Some((format, filter)) = log {
-        if let Err(error) = telemetry::init(format, &filter) {
-            return failed(error);
-        }
-        if preflight == Some(Switch(true)) {
-            before = Before::Preflight(format);
-        }
-    }
+    let Some((format, filter)) = log else {
+        return on_runtime(serve(config, Before::Nothing)).unwrap_or_else(failed);
+    };
+    let _lines = match telemetry::init(format, &filter) {
+        Ok(lines) => lines,
+        Err(error) => return failed(error),
+    };
+    let before = if preflight == Some(Switch(true)) { Before::Preflight(format) } else { Before::Nothing };
     on_runtime(serve(config, before)).unwrap_or_else(failed)
 }
 

@@ -63,13 +63,15 @@ fn table(told: &Status) -> String {
 }
 
 fn in_words(session: &Session) -> String {
+    let round_trip = session.round_trip_us.map(|us| format!(", {:.1}ms there and back", us as f64 / 1e3));
     format!(
-        "{} with {}: {} for {}, heard {} ago, {} in flight",
+        "{} with {}: {} for {}, heard {} ago{}, {} in flight",
         session.id,
         session.gateway,
         session.phase,
         span(session.attached_s * 1000),
         span(session.quiet_ms),
+        round_trip.unwrap_or_default(),
         session.in_flight
     )
 }

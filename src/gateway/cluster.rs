@@ -13,6 +13,7 @@ mod peer;
 mod shared;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -22,7 +23,9 @@ pub(super) use self::shared::Shared;
 use crate::egress::push::Telemetry;
 use crate::egress::serve::ServerTls;
 use crate::egress::{ClientIdentity, Egress};
+use crate::gateway::metrics;
 use crate::ops::Tasks;
+use crate::ops::metrics::Metrics;
 use crate::ops::secret::Source;
 use crate::tunnel::{self, admit, deadline};
 
@@ -74,10 +77,20 @@ pub(super) fn start(
 ) -> Arc<Shared> {
     let tls = config.tls.clone();
     let shared = Shared::new(name, config, bounds.tunnel.clone(), talking);
+    measure(&shared, &bounds.telemetry.metrics);
     let door = Door::new(tls, Arc::clone(&shared), bounds, serving);
     serving.spawn(door.run(listener));
     talking.spawn(nats::run(Arc::clone(&shared)));
     shared
+}
+
+fn measure(shared: &Arc<Shared>, metrics: &Metrics) {
+    // Weak: what is measured outlives the gateway.
+    let (one, other) = (Arc::downgrade(shared), Arc::downgrade(shared));
+    let joined = move || one.upgrade().is_some_and(|it| it.joined.load(Ordering::Relaxed));
+    metrics.gauge(metrics::JOINED, move || vec![(Vec::new(), f64::from(u8::from(joined())))]);
+    let others = move || other.upgrade().map_or(0, |it| it.others());
+    metrics.gauge(metrics::OTHERS, move || vec![(Vec::new(), others() as f64)]);
 }
 
 #[cfg(test)]

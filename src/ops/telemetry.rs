@@ -1,13 +1,16 @@
 //! Logs.
 
+use std::io;
 use std::str::FromStr;
 
-use tracing::Subscriber;
+use tracing::{Subscriber, warn};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::lines::{self, Lines};
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,9 @@ pub enum Error {
     /// They were set up before, in this process.
     #[error("logs are already set up")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
+    /// The system gives no thread to write them.
+    #[error("no thread for the log: {0}")]
+    Thread(io::Error),
 }
 
 /// A text is no [`Format`].
@@ -38,14 +44,17 @@ pub struct UnknownFormat;
 pub const DEFAULT_FILTER: &str = "info";
 
 /// Sends the logs of this process to the standard error, by a filter of `RUST_LOG`'s syntax. An empty one is
-/// [`DEFAULT_FILTER`].
+/// [`DEFAULT_FILTER`]. The last lines are written when what it gives is dropped. Who does not read the standard error loses
+/// what is beyond [`lines::MOST`], and is told how many lines.
 ///
 /// # Errors
-/// When the filter is malformed, or when it was called before.
-pub fn init(format: Format, filter: &str) -> Result<(), Error> {
+/// When the filter is malformed, when it was called before, or when the system gives no thread.
+pub fn init(format: Format, filter: &str) -> Result<Lines, Error> {
     let filter = parse(filter)?;
-    tracing_subscriber::registry().with(layer(format, std::io::stderr).with_filter(filter)).try_init()?;
-    Ok(())
+    let tell = |lost| warn!(lost, "lines of the log were lost: who takes them does not keep up");
+    let (lines, queue) = lines::start(io::stderr(), tell).map_err(Error::Thread)?;
+    tracing_subscriber::registry().with(layer(format, queue).with_filter(filter)).try_init()?;
+    Ok(lines)
 }
 
 /// Parses a filter of `RUST_LOG`'s syntax; an empty one is [`DEFAULT_FILTER`].

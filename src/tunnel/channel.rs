@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::{Code, Status};
 
-use super::alive::Alive;
+use super::alive::{Alive, SILENT};
 use super::body::{Holding, WithoutEmptyFrames};
 use super::unprocessed::Unsent;
 use super::{Body, Options, Pulse, options, wire};
@@ -195,11 +195,27 @@ pub(super) fn reset_of(status: &Status) -> Option<h2::Reason> {
     None
 }
 
+/// What was said of the peer's silence, where the pipe of a call ended for that.
+fn silence(status: &Status) -> Option<String> {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if said.starts_with(SILENT) {
+            return Some(said);
+        }
+        cause = error.source();
+    }
+    None
+}
+
 /// The same status in words for the agent, whose channel leads to the gateway.
 pub(super) fn from_gateway(status: Status) -> Status {
     let message = match (reset_of(&status), Reason::of(&status)) {
         (Some(reason), _) => format!("the gateway, or a reverse proxy before it, reset the stream: {reason}"),
-        (None, Some(Reason::TunnelLost)) => "the connection to the gateway ended".to_owned(),
+        (None, Some(Reason::TunnelLost)) => match silence(&status) {
+            Some(silent) => format!("the connection to the gateway ended: {silent}"),
+            None => "the connection to the gateway ended".to_owned(),
+        },
         (None, _) => return status,
     };
     let mut told = Status::from(Fault::new(Code::Unavailable, Reason::TunnelLost, message));

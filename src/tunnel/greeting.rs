@@ -96,7 +96,9 @@ impl Opens for AttachRequest {
     fn opening(self) -> Option<Hello> {
         match self.message? {
             attach_request::Message::Hello(hello) => Some(hello),
-            attach_request::Message::Data(_) | attach_request::Message::Draining(_) => None,
+            attach_request::Message::Data(_)
+            | attach_request::Message::Draining(_)
+            | attach_request::Message::Beat(_) => None,
         }
     }
 }
@@ -121,7 +123,8 @@ impl Opens for AttachResponse {
             attach_response::Message::Data(_)
             | attach_response::Message::Drain(_)
             | attach_response::Message::Budget(_)
-            | attach_response::Message::Replicas(_) => None,
+            | attach_response::Message::Replicas(_)
+            | attach_response::Message::Beat(_) => None,
         }
     }
 }

@@ -7,6 +7,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::clocks::Clocks;
+use crate::proto::tunnel::v1::Beat;
+
 /// Tells how long nothing has come through a pipe, and whether that is long enough to doubt it. Clones share it.
 ///
 /// Doubt is no verdict: a doubted pipe still carries calls, and the next byte revives it. It is a reason to open another
@@ -22,13 +25,15 @@ struct Shared {
     /// Nanoseconds from `began` to the last sign of life.
     last: AtomicU64,
     doubtful: watch::Sender<bool>,
+    clocks: Clocks,
 }
 
 impl Default for Pulse {
     /// Begins with a sign of life.
     fn default() -> Self {
         let (began, last) = (Instant::now(), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { began, last, doubtful: watch::Sender::new(false) }) }
+        let (doubtful, clocks) = (watch::Sender::new(false), Clocks::new(began));
+        Self { shared: Arc::new(Shared { began, last, doubtful, clocks }) }
     }
 }
 
@@ -51,6 +56,29 @@ impl Pulse {
     /// Waits until the pipe is not doubted.
     pub async fn revived(&self) {
         self.turns(false).await;
+    }
+
+    /// How long a word takes to the peer and back, smoothed over the last ones; none until both ends have told their clocks.
+    ///
+    /// It has what waits in sockets and on the network, since a word queues there like anything else, and not what waits in
+    /// this process: words overtake bytes.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.shared.clocks.round_trip()
+    }
+
+    /// Whether `other` is a clone of this one.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// What to tell the peer of this end's clock, now.
+    pub(super) fn tell(&self) -> Beat {
+        self.shared.clocks.tell()
+    }
+
+    /// Takes note of what the peer told of its clock.
+    pub(super) fn told(&self, beat: &Beat) {
+        self.shared.clocks.told(beat);
     }
 
     /// Takes note of a sign of life.

@@ -1,19 +1,17 @@
 //! Two gateways that share their directory on a real NATS: the agent is at one, callers come to the other.
 
-use std::path::Path;
 use std::time::Duration;
 
-use gitproxy::egress::{Alpn, ClientIdentity};
+use gitproxy::egress::ClientIdentity;
 use gitproxy::gateway::Gateway;
 use gitproxy::proto::Reason;
 use gitproxy::proto::scm::v1 as pb;
-use gitproxy::tunnel::{self, Body};
 use tokio::time::{Instant, timeout};
 use tonic::{Code, Status};
-use tower::ServiceExt as _;
 
 use crate::commands::{opening, web};
 use crate::tools::Nats;
+use crate::world::knock::knock;
 use crate::world::{Caller, World, peers};
 
 #[tokio::test]
@@ -163,7 +161,7 @@ async fn a_certificate_that_is_in_no_live_entry_gets_no_answer() {
     let (ca, files) = peers::certificate(world.folder());
     let stranger = ClientIdentity::open(&files, &world.tasks).expect("a certificate");
     for identity in [Some(stranger), None] {
-        let status = knock(&world, &ca, identity, &advertise).await;
+        let status = knock(&world.tasks, (&ca, identity), &advertise, "acme/site/one").await;
         assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     }
 }
@@ -187,7 +185,7 @@ async fn a_call_makes_no_second_hop() {
     let identity = config.identity.clone();
     let _third = world.gateway_with((config, listener), &world.tasks).await;
     let (ca, _) = peers::certificate(world.folder());
-    let status = knock_as(&world, &ca, Some(identity), &advertise, &hop).await;
+    let status = knock(&world.tasks, (&ca, Some(identity)), &advertise, &hop).await;
     assert_eq!(Reason::of(&status), Some(Reason::AgentAway), "{status:?}");
 }
 
@@ -196,36 +194,6 @@ async fn cluster(nats: &Nats) -> (World, Gateway) {
     let world = World::with(|plan| plan.local("main").cluster(&nats.url())).await;
     let far = world.another(&nats.url()).await;
     (world, far)
-}
-
-async fn knock(world: &World, ca: &Path, identity: Option<ClientIdentity>, advertise: &str) -> Status {
-    knock_as(world, ca, identity, advertise, "acme/site/one").await
-}
-
-/// Sends a call as another gateway would, and gives how it ended.
-async fn knock_as(
-    world: &World,
-    ca: &Path,
-    identity: Option<ClientIdentity>,
-    advertise: &str,
-    hop: &str,
-) -> Status {
-    let egress = peers::egress(ca, identity, &world.tasks);
-    let origin = format!("https://{advertise}");
-    let connector = egress.connector(origin.parse().expect("an origin"), Alpn::Http2Only);
-    let Ok(stream) = connector.connect().await else { return Status::unavailable("no connection") };
-    let channel = match tunnel::channel(stream, &tunnel::Options::default(), &world.tasks).await {
-        Ok(channel) => channel,
-        Err(status) => return status,
-    };
-    let request = http::Request::post("/gitproxy.scm.v1.Repos/ListRepos")
-        .header("content-type", "application/grpc")
-        .header("gitproxy-hop", hop)
-        .body(Body::empty());
-    match channel.oneshot(request.expect("a request")).await {
-        Ok(answer) => Status::from_header_map(answer.headers()).expect("a status"),
-        Err(status) => status,
-    }
 }
 
 async fn get_repo(caller: &Caller, repo: Option<pb::RepoRef>) -> Result<(), Status> {

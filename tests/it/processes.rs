@@ -8,6 +8,7 @@ pub(crate) mod house;
 mod line;
 #[expect(dead_code, reason = "the benchmark uses more of it")]
 mod load;
+mod peers;
 pub(crate) mod program;
 mod rolling;
 mod storm;

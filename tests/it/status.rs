@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use boon::{Compiler, Schemas};
 use gitproxy::proto::scm::v1 as pb;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::tree;
 use crate::world::World;
@@ -24,9 +26,7 @@ async fn it_tells_of_the_link_and_of_the_last_calls_and_of_nothing_that_they_wer
     let hidden = pb::ListReposRequest { project: "SECRET".into(), ..Default::default() };
     caller.repos().list_repos(caller.ask(hidden)).await.expect_err("outside");
 
-    let ended = ask(&socket, &["--json"]).await;
-    assert_eq!(ended.status.code(), Some(0), "{}", ended.text());
-    let told: Value = serde_json::from_str(&ended.text()).expect("JSON");
+    let (ended, told) = timeout(PATIENCE, measured(&socket)).await.expect("a round trip is known soon");
     check(&told).unwrap_or_else(|problem| panic!("{problem}\n{told:#}"));
     assert_eq!((&told["ready"], &told["link"]), (&Value::from(true), &Value::from("attached")));
     assert_eq!(told["sessions"][0]["gateway"], "test");
@@ -47,9 +47,22 @@ async fn it_tells_of_the_link_and_of_the_last_calls_and_of_nothing_that_they_wer
     {
         assert!(table.text().contains(part), "{part}: {}", table.text());
     }
+    assert!(table.text().contains("ms there and back, "), "{}", table.text());
     let call =
         "gitproxy.scm.v1.Repos/ListRepos on main for acme/caller: PERMISSION_DENIED OUTSIDE_PROJECT in ";
     assert!(table.text().contains(call), "{}", table.text());
+}
+
+/// What it tells once both ends have told each other their clocks.
+async fn measured(socket: &Path) -> (Ended, Value) {
+    loop {
+        let ended = ask(socket, &["--json"]).await;
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.text());
+        let told: Value = serde_json::from_str(&ended.text()).expect("JSON");
+        if told["sessions"][0]["round_trip_us"].is_u64() {
+            return (ended, told);
+        }
+    }
 }
 
 #[tokio::test]
@@ -82,3 +95,5 @@ fn check(told: &Value) -> Result<(), String> {
 
 /// A name and no address: nothing is fetched.
 const PLACE: &str = "https://gitproxy.invalid/status.schema.json";
+
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
+use crate::tools::Nats;
 use crate::tree;
 use crate::world::collector::{Collector, Point, points, spans, texts};
 use crate::world::{Caller, World};
@@ -39,6 +40,12 @@ async fn both_ends_push_what_they_measure() {
     for line in expected {
         collector.until(line, |pushes| points(pushes).iter().any(|it| shown(it) == line).then_some(())).await;
     }
+    for (service, metric) in
+        [("gitproxy", "gitproxy.link.round_trip"), ("gitproxy-gateway", "gitproxy.sessions.round_trip")]
+    {
+        let known = |it: &Point| it.service == service && it.metric == metric && it.value > 0.0;
+        collector.until(metric, |pushes| points(pushes).iter().any(known).then_some(())).await;
+    }
     for service in ["gitproxy", "gitproxy-gateway"] {
         for direction in ["receive", "transmit"] {
             let label = format!("network.io.direction={direction}");
@@ -54,6 +61,28 @@ async fn both_ends_push_what_they_measure() {
     let page = fs::read_to_string(tree::root().join("docs/operations.md")).expect("the page");
     let names: BTreeSet<_> = points(&collector.pushes()).into_iter().map(|point| point.metric).collect();
     for name in names {
+        assert!(page.contains(&format!("| `{name}` |")), "docs/operations.md does not have {name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_gateways_share_their_directory_is_measured() {
+    let Some(mut nats) = Nats::start().await else { return };
+    let collector = Collector::start().await;
+    let world = World::with(|plan| plan.local("main").push(&collector.url()).cluster(&nats.url())).await;
+    let _far = world.another(&nats.url()).await;
+    let told = async |line: &str| {
+        collector.until(line, |pushes| points(pushes).iter().any(|it| shown(it) == line).then_some(())).await;
+    };
+    told("gitproxy-gateway gitproxy.cluster.joined{} 1 1").await;
+    told("gitproxy-gateway gitproxy.cluster.gateways{} {gateway} 1").await;
+    nats.stop();
+    let before = collector.pushes().len();
+    let away = "gitproxy-gateway gitproxy.cluster.joined{} 1 0";
+    let late = |pushes: &[_]| points(&pushes[before..]).iter().any(|it| shown(it) == away).then_some(());
+    collector.until(away, late).await;
+    let page = fs::read_to_string(tree::root().join("docs/operations.md")).expect("the page");
+    for name in ["gitproxy.cluster.joined", "gitproxy.cluster.gateways", "gitproxy.forwards"] {
         assert!(page.contains(&format!("| `{name}` |")), "docs/operations.md does not have {name}");
     }
 }

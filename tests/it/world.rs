@@ -9,6 +9,7 @@
 
 pub(crate) mod caller;
 pub(crate) mod collector;
+pub(crate) mod knock;
 pub(crate) mod peers;
 pub(crate) mod plan;
 pub(crate) mod program;

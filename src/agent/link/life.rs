@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 use tonic::Status;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Link;
 use super::next::Failure;
@@ -16,6 +16,7 @@ use super::outage::{Last, Standing};
 use super::over::{self, Over};
 use super::plan::{Errand, Phase, Plan, Step};
 use super::race::race;
+use super::repeats::Repeats;
 use super::session::{Event, Session};
 use super::sessions::Row;
 use super::state::State;
@@ -34,6 +35,7 @@ pub(super) struct Life<'a> {
     held: BTreeMap<u64, Held>,
     attached: u64,
     last: Last,
+    repeats: Repeats,
     events: mpsc::Sender<(u64, Event)>,
     heard: mpsc::Receiver<(u64, Event)>,
 }
@@ -62,6 +64,7 @@ impl<'a> Life<'a> {
             held: BTreeMap::new(),
             attached: 0,
             last: Last::default(),
+            repeats: Repeats::default(),
             events,
             heard,
         }
@@ -144,6 +147,7 @@ impl<'a> Life<'a> {
         let Welcome { gateway, agent, session: id, replicas, .. } = &welcome;
         info!(gateway, agent, session = id, "attached");
         self.link.tally.attached();
+        self.repeats.forget();
         self.link.budgets.share(welcome.budget_share_permille);
         self.plan.attached(Instant::now(), seat, gateway, *replicas);
         let row = Row {
@@ -169,9 +173,12 @@ impl<'a> Life<'a> {
             info!(%gateway, %verdict, cause, retry_in = ?wait, "no second session");
             return;
         }
+        let Some(unsaid) = self.repeats.tell(now, format!("{verdict}: {cause}")) else {
+            return debug!(%gateway, %verdict, cause, retry_in = ?wait, ?lost_for, "still not attached");
+        };
         let advice = failure.advice();
         let (remedy, docs) = (&advice.remedy, advice.link());
-        warn!(%gateway, %verdict, cause, remedy, docs, retry_in = ?wait, ?lost_for, "not attached");
+        warn!(%gateway, %verdict, cause, remedy, docs, retry_in = ?wait, ?lost_for, unsaid, "not attached");
     }
 
     fn happened(&mut self, seat: u64, event: Event) {

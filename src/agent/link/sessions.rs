@@ -23,6 +23,8 @@ pub struct SessionStatus {
     pub since: Instant,
     /// How long nothing has come from the gateway.
     pub quiet_for: Duration,
+    /// How long a word takes to the gateway and back; none until that is known, in a second or two.
+    pub round_trip: Option<Duration>,
     /// The calls whose answer is not over.
     pub in_flight: usize,
     /// Whether it takes calls.
@@ -77,6 +79,7 @@ impl Row {
             gateway: self.gateway.clone(),
             since: self.since,
             quiet_for: self.pulse.quiet_for(),
+            round_trip: self.pulse.round_trip(),
             in_flight: self.calls.in_flight(),
             phase: self.phase,
         }

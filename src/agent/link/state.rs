@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::proto::tunnel::v1::Welcome;
 
-/// Where the link is; each change is logged at INFO.
+/// Where the link is; a change is logged at INFO, between dials at DEBUG.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// A dial is under way.

@@ -131,6 +131,7 @@ fn session(session: &SessionStatus) -> Session {
         phase: session.phase.as_str().to_owned(),
         attached_s: session.since.elapsed().as_secs(),
         quiet_ms: millis(session.quiet_for),
+        round_trip_us: session.round_trip.map(|it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX)),
         in_flight: session.in_flight,
     }
 }

@@ -70,7 +70,7 @@ impl Attached {
             tasks.cut();
             return warn!(%agent, "an agent has as many sessions as it may: the newest is closed");
         }
-        let _counted = self.shared.attached.enter(&agent);
+        let _counted = self.shared.attached.enter(&agent, channel.pulse());
         let Hello { instance, build, .. } = &self.hello;
         let key = &self.known.key_id;
         info!(%agent, session = self.id, instance, build, key, "agent attached");

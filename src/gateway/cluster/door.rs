@@ -74,7 +74,9 @@ impl Door {
         let Ok(gateway) = known else {
             return warn!(
                 listener = "peers",
-                fingerprint, "a connection is refused: no live gateway of the directory has its certificate"
+                fingerprint,
+                "a connection is refused: no live gateway of the directory has its certificate; if it is a gateway, give it and \
+                 this one the same `cluster.nats` and `cluster.bucket`, and look whether either says that NATS is away"
             );
         };
         drop(place);

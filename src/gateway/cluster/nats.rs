@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, kv, stream};
@@ -37,6 +38,7 @@ async fn terms(shared: &Shared) {
     let (mut away, mut last) = (false, "");
     loop {
         let Err(cause) = term(shared, &mut away).await else { return };
+        shared.joined.store(false, Ordering::Relaxed);
         // A server that is back but refuses the login is news.
         let advice = advice(cause.as_ref());
         let cause = causes(cause.as_ref());
@@ -51,7 +53,8 @@ async fn terms(shared: &Shared) {
 }
 
 async fn term(shared: &Shared, away: &mut bool) -> Result<(), Ended> {
-    let client = timeout(CONNECT, connect(shared)).await??;
+    let client =
+        timeout(CONNECT, connect(shared)).await.map_err(|_| "no server of `cluster.nats` answers")??;
     let bucket = bounded(bucket(&client, &shared.config.bucket)).await?;
     let mut watch = bounded(async { Ok(bucket.watch_with_history(">").await?) }).await?;
     let mut beats = interval(shared.config.beat);
@@ -59,32 +62,51 @@ async fn term(shared: &Shared, away: &mut bool) -> Result<(), Ended> {
     // A session is found sick after some seconds: the others shall not be much later.
     let mut looks = interval(shared.config.beat / LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut count = 0;
+    let (mut count, mut heard, mut unheard, mut told_leaving) = (0, shared.beats(), 0, false);
     loop {
         tokio::select! {
             _ = looks.tick() => shared.look(),
             _ = beats.tick() => {
+                unheard = if shared.beats() == heard { unheard + 1 } else { 0 };
+                heard = shared.beats();
+                if unheard > DEAF {
+                    return Err("what this gateway writes does not come back: the bucket may have been made anew".into());
+                }
                 // What was changed before this is in what is told now.
                 if count % REFRESH == 0 {
                     tell_all(shared, &bucket).await?;
                 }
                 beat(shared, &bucket).await?;
                 count += 1;
-                if std::mem::take(away) {
-                    info!("NATS is back");
-                }
+                joined(shared, std::mem::take(away));
             }
             () = shared.news.notified() => {
                 tell_changes(shared, &bucket).await?;
-                beat(shared, &bucket).await?;
+                // Not at each change: every beat makes what is known here of the others older.
+                if shared.entry().leaving && !std::mem::replace(&mut told_leaving, true) {
+                    beat(shared, &bucket).await?;
+                }
             }
-            heard = watch.next() => hear(shared, &heard.ok_or("the watch of the bucket has ended")??),
+            entry = watch.next() => hear(shared, &entry.ok_or("the watch of the bucket has ended")??),
             () = shared.tasks.draining() => {
                 tell_changes(shared, &bucket).await?;
                 bounded(async { Ok(bucket.delete(gateway_key(&shared.id)).await?) }).await?;
                 return Ok(());
             }
         }
+    }
+}
+
+/// Tells that the directory is shared, the first time in a term.
+fn joined(shared: &Shared, was_away: bool) {
+    if shared.joined.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let (bucket, gateway) = (&shared.config.bucket, &shared.id);
+    if was_away {
+        info!(bucket, gateway, "NATS is back");
+    } else {
+        info!(bucket, gateway, "NATS is there: the directory is shared");
     }
 }
 
@@ -191,12 +213,12 @@ fn hear(shared: &Shared, heard: &kv::Entry) {
     if let Some(id) = key.strip_prefix(entry::GATEWAY) {
         match serde_json::from_slice(&heard.value) {
             Ok(entry) => shared.heard_gateway(id, entry),
-            Err(error) => debug!(key, %error, "an entry cannot be read"),
+            Err(error) => shared.odd(key, &error.to_string()),
         }
     } else if key.starts_with(entry::SESSION) {
         match serde_json::from_slice(&heard.value) {
             Ok(entry) => shared.heard_session(key, entry),
-            Err(error) => debug!(key, %error, "an entry cannot be read"),
+            Err(error) => shared.odd(key, &error.to_string()),
         }
     }
 }
@@ -213,6 +235,9 @@ const RETRY: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_millis(150);
 /// More than the sessions' refresh of 18 s, so that a gateway that comes new reads them all; what is older is waste.
 const MAX_AGE: Duration = Duration::from_secs(60);
+/// Beats in a row before which nothing of this gateway may have come back; at the first of a term nothing can have. Its client
+/// notices later that a watch is of a bucket that is no more, and then goes on at the new one's end.
+const DEAF: u32 = 1;
 /// How often in a beat the sessions here are looked at.
 const LOOKS: u32 = 6;
 /// Entries written before the first is acknowledged.

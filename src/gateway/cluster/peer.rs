@@ -121,7 +121,7 @@ impl Peer {
         let known = certificate.wait_for(|known| *known == shown);
         // A certificate that was just replaced is in the directory with the next beat.
         if timeout(ENTRY, known).await.is_err() {
-            return Err("its certificate is not the one that the directory has".to_owned());
+            return Err(MISMATCH.to_owned());
         }
         let channel = tunnel::channel(stream, &self.options, &self.tasks).await;
         channel.map_err(|status| status.message().to_owned())
@@ -176,6 +176,8 @@ fn away() -> Status {
     Fault::new(Code::Unavailable, Reason::AgentAway, message).retry_after(PAUSE).into()
 }
 
+const MISMATCH: &str = "its certificate is not the one that the directory has: look whether `peers.advertise` of that gateway leads to \
+                        itself, and whether something in between ends TLS";
 /// For a connection inside one company's cloud.
 const DIAL: Duration = Duration::from_secs(2);
 const ENTRY: Duration = Duration::from_millis(1500);

@@ -3,6 +3,8 @@
 //! Who is gone is told by beats, not by clocks: an entry grows older by each beat of *this* gateway that has made its way
 //! through NATS and back. While NATS is away nothing beats, so nothing expires; and no two clocks are compared.
 
+mod gone;
+mod odd;
 mod sick;
 
 use std::collections::{HashMap, HashSet};
@@ -10,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{Notify, watch};
-use tracing::{debug, info};
+use tracing::info;
 
 use super::entry::{self, Attached};
 use super::peer::{Peer, Remote};
@@ -37,6 +39,9 @@ pub(in crate::gateway) struct Shared {
     leaving: watch::Sender<bool>,
     /// Counts what the others have told.
     changes: watch::Sender<u64>,
+    /// The last beat has made its way into NATS.
+    pub(super) joined: AtomicBool,
+    odd: Mutex<HashSet<String>>,
     /// How many gateways take agents in.
     replicas: watch::Sender<u32>,
     own: Weak<Self>,
@@ -82,6 +87,8 @@ impl Shared {
             news: Notify::new(),
             leaving: watch::Sender::new(false),
             changes: watch::Sender::new(0),
+            joined: AtomicBool::new(false),
+            odd: Mutex::default(),
             replicas: watch::Sender::new(1),
             own: own.clone(),
         })
@@ -171,11 +178,7 @@ impl Shared {
         }
         let Config { egress, .. } = &self.config;
         let Some(peer) = Peer::new(id, &entry, egress, self.options.clone(), &self.tasks) else {
-            return debug!(
-                gateway = id,
-                advertise = entry.advertise,
-                "another gateway has no usable address"
-            );
+            return self.odd(id, &format!("`{}` is no host:port", entry.advertise));
         };
         info!(gateway = id, name = entry.name, address = entry.advertise, "another gateway is there");
         known.gateways.insert(id.to_owned(), Gateway { entry, peer: Arc::new(peer), seen: beats });
@@ -229,58 +232,12 @@ impl Shared {
         self.told();
     }
 
-    /// A gateway cannot be reached: when its beat is late too, its sessions count no more.
-    fn unreachable(&self, id: &str) {
-        let mut known = self.known();
-        let late = known.gateways.get(id).is_some_and(|it| known.beats - it.seen >= LATE);
-        if late {
-            self.forget_gateway(&mut known, id, "it cannot be reached and its beat is late");
-            drop(known);
-            self.told();
-        }
-    }
-
-    fn beat(&self) {
-        let mut known = self.known();
-        known.beats += 1;
-        let beats = known.beats;
-        let silent = known.gateways.iter().filter(|(_, it)| beats - it.seen >= GONE);
-        let silent: Vec<_> = silent.map(|(id, _)| id.clone()).collect();
-        for id in &silent {
-            self.forget_gateway(&mut known, id, "its beats have ended");
-        }
-        let stale = known.remote.iter().filter(|(_, it)| beats - it.seen > STALE);
-        let stale: Vec<_> = stale.map(|(key, _)| key.clone()).collect();
-        for key in &stale {
-            self.forget_session(&mut known, key);
-        }
-        drop(known);
-        self.told();
-    }
-
-    fn forget_gateway(&self, known: &mut Known, id: &str, cause: &str) {
-        let Some(gateway) = known.gateways.remove(id) else { return };
-        info!(gateway = id, name = gateway.entry.name, cause, "another gateway is gone");
-        for held in known.remote.values_mut().filter(|held| held.entry.gateway == id) {
-            if let Some(session) = held.session.take() {
-                self.memory.leave(&session);
-            }
-        }
-        gateway.peer.cut();
-    }
-
-    fn forget_session(&self, known: &mut Known, key: &str) {
-        if let Some(session) = known.remote.remove(key).and_then(|held| held.session) {
-            self.memory.leave(&session);
-        }
-    }
-
     /// Takes a session into the directory, once its gateway is known.
     fn admit(&self, known: &mut Known, key: &str) {
         let Some(held) = known.remote.get_mut(key) else { return };
         let Some(gateway) = known.gateways.get(&held.entry.gateway) else { return };
         let Ok(identity) = held.entry.identity() else {
-            return debug!(key, "an entry of another gateway has no usable names");
+            return self.odd(key, "its tenant or agent is no name");
         };
         let own = self.own.clone();
         let upstream = Remote {
@@ -390,11 +347,5 @@ impl Directory for Shared {
     }
 }
 
-/// Beats without a word after which a gateway is late; with a connection that fails it is gone.
-const LATE: u64 = 2;
-/// Beats without a word after which a gateway is gone.
-const GONE: u64 = 4;
 /// After how many beats sessions are told again.
 pub(super) const REFRESH: u64 = 6;
-/// Beats without a word after which a session is gone, whatever its gateway says of itself.
-const STALE: u64 = 3 * REFRESH;

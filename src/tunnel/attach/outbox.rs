@@ -15,7 +15,8 @@ use tonic::Status;
 
 use crate::proto::tunnel::v1::attach_request::Message as FromAgent;
 use crate::proto::tunnel::v1::attach_response::Message as FromGateway;
-use crate::proto::tunnel::v1::{AttachRequest, AttachResponse};
+use crate::proto::tunnel::v1::{AttachRequest, AttachResponse, Beat};
+use crate::tunnel::Pulse;
 
 /// The writing side; clones share it.
 ///
@@ -55,6 +56,9 @@ struct Shared<M> {
     sent_at: Instant,
     /// When it took the last message.
     spoke_at: Instant,
+    /// When it last took a sign of life.
+    beat_at: Instant,
+    pulse: Pulse,
     sender: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -62,6 +66,9 @@ struct Shared<M> {
 /// A message that can carry bytes of the pipe.
 pub(super) trait Carrier: Message + Default {
     fn of(bytes: Bytes) -> Self;
+
+    /// A sign of life.
+    fn beat(beat: Beat) -> Self;
 }
 
 pub(super) fn requests() -> (Outbox<AttachRequest>, Requests) {
@@ -83,6 +90,8 @@ fn pair<M>() -> (Outbox<M>, Outgoing<M>) {
         sent: 0,
         sent_at: Instant::now(),
         spoke_at: Instant::now(),
+        beat_at: Instant::now(),
+        pulse: Pulse::default(),
         sender: None,
         writer: None,
     }));
@@ -135,6 +144,11 @@ impl<M> Outbox<M> {
         Poll::Pending
     }
 
+    /// When the peer was last heard, and how far away it is.
+    pub(super) fn pulse(&self) -> Pulse {
+        lock(&self.shared).pulse.clone()
+    }
+
     /// How many bytes have left for the peer, with what gRPC puts around them, and when the last of them did.
     pub(super) fn sent(&self) -> (u64, Instant) {
         let shared = lock(&self.shared);
@@ -156,6 +170,9 @@ impl<M: Carrier> Outgoing<M> {
             return Poll::Ready(Some(counted(&mut shared, word)));
         }
         if !shared.bytes.is_empty() {
+            if shared.beat_at + MEASURE <= Instant::now() {
+                return Poll::Ready(Some(beat(&mut shared)));
+            }
             let bytes = if shared.bytes.len() <= MESSAGE {
                 shared.bytes.split().freeze()
             } else {
@@ -211,11 +228,19 @@ impl Carrier for AttachRequest {
     fn of(bytes: Bytes) -> Self {
         Self { message: Some(FromAgent::Data(bytes)) }
     }
+
+    fn beat(beat: Beat) -> Self {
+        Self { message: Some(FromAgent::Beat(beat)) }
+    }
 }
 
 impl Carrier for AttachResponse {
     fn of(bytes: Bytes) -> Self {
         Self { message: Some(FromGateway::Data(bytes)) }
+    }
+
+    fn beat(beat: Beat) -> Self {
+        Self { message: Some(FromGateway::Beat(beat)) }
     }
 }
 
@@ -226,11 +251,13 @@ fn counted<M: Carrier>(shared: &mut Shared<M>, message: M) -> M {
     message
 }
 
-/// An empty message, which says nothing but that this end is there.
+/// Says that this end is there, and what its clock is.
 fn beat<M: Carrier>(shared: &mut Shared<M>) -> M {
-    shared.sent += PREFIX as u64;
-    shared.spoke_at = Instant::now();
-    M::default()
+    let message = M::beat(shared.pulse.tell());
+    shared.sent += (PREFIX + message.encoded_len()) as u64;
+    shared.beat_at = Instant::now();
+    shared.spoke_at = shared.beat_at;
+    message
 }
 
 fn wake(waker: &mut Option<Waker>) {
@@ -244,11 +271,14 @@ fn lock<M>(shared: &Mutex<Shared<M>>) -> MutexGuard<'_, Shared<M>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The longest that either end of a session says nothing: then it sends an empty message.
+/// The longest that either end of a session says nothing: then it sends a sign of life.
 ///
 /// An answer to a PING would not do: it queues behind its sender's data, for seconds on a slow link. This one waits behind
 /// data only where data is on its way too, and that is a sign of life itself.
 pub const BEAT: Duration = Duration::from_secs(1);
+
+/// While it sends other things it sends one so often, for the round trip.
+const MEASURE: Duration = Duration::from_secs(5);
 
 /// What gRPC puts before each message.
 const PREFIX: usize = 5;
@@ -269,6 +299,10 @@ mod tests {
 
     async fn write(outbox: &Outbox<AttachRequest>, bytes: &[u8]) -> io::Result<usize> {
         poll_fn(|cx| outbox.poll_write(cx, &[io::IoSlice::new(bytes)])).await
+    }
+
+    fn is_beat(message: Option<AttachRequest>) -> bool {
+        matches!(message.and_then(|message| message.message), Some(FromAgent::Beat(_)))
     }
 
     fn data(message: Option<AttachRequest>) -> usize {
@@ -320,15 +354,32 @@ mod tests {
         let (outbox, mut requests) = requests();
         let start = Instant::now();
         for second in 1..=3 {
-            assert_eq!(requests.next().await, Some(AttachRequest::default()));
+            assert!(is_beat(requests.next().await));
             assert_eq!(start.elapsed().as_secs(), second);
         }
         tokio::time::advance(BEAT / 2).await;
         write(&outbox, b"bytes").await.expect("room");
         assert_eq!(data(requests.next().await), 5);
         let rest = outbox.sent().1;
-        requests.next().await.expect("a sign of life");
+        assert!(is_beat(requests.next().await));
         assert_eq!((outbox.sent().1, start.elapsed().as_millis()), (rest, 4500));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_never_rests_tells_its_clock_every_five_seconds() {
+        let (outbox, mut requests) = requests();
+        let mut beats = 0;
+        for _ in 0..100 {
+            tokio::time::advance(BEAT / 10).await;
+            write(&outbox, b"bytes").await.expect("room");
+            let mut next = requests.next().await;
+            if is_beat(next.clone()) {
+                beats += 1;
+                next = requests.next().await;
+            }
+            assert_eq!(data(next), 5);
+        }
+        assert_eq!(beats, 2);
     }
 
     #[tokio::test]

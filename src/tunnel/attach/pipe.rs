@@ -17,7 +17,7 @@ use super::outbox::Outbox;
 use crate::ops::Tasks;
 use crate::proto::tunnel::v1::attach_request::Message as FromAgent;
 use crate::proto::tunnel::v1::attach_response::Message as FromGateway;
-use crate::proto::tunnel::v1::{AttachRequest, AttachResponse, Draining};
+use crate::proto::tunnel::v1::{AttachRequest, AttachResponse, Beat, Draining};
 use crate::tunnel::{Calls, Channel, Ended, Options, Pulse, Service, channel, serve};
 
 /// The agent's end.
@@ -55,6 +55,8 @@ pub enum Meaning<W> {
     Bytes(Bytes),
     /// A word beside them.
     Word(W),
+    /// What the peer tells of its clock.
+    Beat(Beat),
     /// Something that this version does not know, or that has no meaning any more: skipped.
     Nothing,
 }
@@ -70,7 +72,7 @@ pub trait Incoming {
 
 impl<In: Incoming, Out> Pipe<In, Out> {
     pub(super) fn new(stream: Streaming<In>, outbox: Outbox<Out>, words: mpsc::Sender<In::Word>) -> Self {
-        let (end, pulse, begun) = (Arc::default(), Pulse::default(), watch::Sender::new(false));
+        let (end, pulse, begun) = (Arc::default(), outbox.pulse(), watch::Sender::new(false));
         Self { stream, unread: Bytes::new(), words, outbox, end, pulse, begun }
     }
 
@@ -116,6 +118,7 @@ impl<In: Incoming, Out> Pipe<In, Out> {
             }
             // A peer that repeats itself while nobody listens loses nothing by being ignored.
             Meaning::Word(word) => drop(self.words.try_send(word)),
+            Meaning::Beat(beat) => self.pulse.told(&beat),
             Meaning::Nothing => {}
         }
     }
@@ -208,6 +211,7 @@ impl Incoming for AttachRequest {
         match self.message {
             Some(FromAgent::Data(bytes)) => Meaning::Bytes(bytes),
             Some(FromAgent::Draining(draining)) => Meaning::Word(draining),
+            Some(FromAgent::Beat(beat)) => Meaning::Beat(beat),
             Some(FromAgent::Hello(_)) | None => Meaning::Nothing,
         }
     }
@@ -222,6 +226,7 @@ impl Incoming for AttachResponse {
             Some(FromGateway::Drain(drain)) => Meaning::Word(Word::Drain(drain)),
             Some(FromGateway::Budget(budget)) => Meaning::Word(Word::Budget(budget)),
             Some(FromGateway::Replicas(replicas)) => Meaning::Word(Word::Replicas(replicas)),
+            Some(FromGateway::Beat(beat)) => Meaning::Beat(beat),
             Some(FromGateway::Welcome(_)) | None => Meaning::Nothing,
         }
     }

@@ -5,14 +5,18 @@ use tokio::process::Command;
 
 use crate::tools::Netns;
 
+use super::delay::Delay;
 use super::plan::{Kind, Way};
 
 /// What a fault did to a namespace, for as long as it lasts.
-pub(crate) struct Trouble {
-    script: String,
+pub(crate) enum Trouble {
+    /// Until this is run inside.
+    Until(String),
+    /// Until it is dropped.
+    Late(Delay),
 }
 
-/// Does a fault to the way between `netns` and `address`; without what the kernel needs for it, says what that is.
+/// Does a fault to the way between `netns` and `address`; without what it needs, says what that is.
 pub(crate) async fn begin(netns: &Netns, address: &str, kind: Kind) -> Result<Trouble, &'static str> {
     let (go, heal) = match kind {
         Kind::Blackhole => rules(address, &[Way::In, Way::Out], "-j DROP"),
@@ -26,19 +30,20 @@ pub(crate) async fn begin(netns: &Netns, address: &str, kind: Kind) -> Result<Tr
                 &format!("-m statistic --mode random --probability {chance} -j DROP"),
             )
         }
-        Kind::Delay(ms) => (
-            format!("tc qdisc add dev wire root netem delay {ms}ms"),
-            "tc qdisc del dev wire root 2>/dev/null || true".to_owned(),
-        ),
+        Kind::Delay(ms) => return Delay::begin(netns, ms).await.map(Trouble::Late),
         Kind::Kill(_) | Kind::Freeze(_) | Kind::Refused | Kind::Swap => (String::new(), String::new()),
     };
-    if run(netns, &go).await { Ok(Trouble { script: heal }) } else { Err("this kernel has no netem") }
+    assert!(run(netns, &go).await, "not done: {go}");
+    Ok(Trouble::Until(heal))
 }
 
 impl Trouble {
     /// Heals it.
     pub(crate) async fn end(self, netns: &Netns) {
-        assert!(run(netns, &self.script).await, "not healed: {}", self.script);
+        match self {
+            Self::Until(script) => assert!(run(netns, &script).await, "not healed: {script}"),
+            Self::Late(delay) => drop(delay),
+        }
     }
 }
 

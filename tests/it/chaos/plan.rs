@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Reset,
     /// Every packet of one direction is dropped.
     HalfOpen(Way),
-    /// Every packet that leaves is late by so many milliseconds.
+    /// A round trip takes so many milliseconds more.
     Delay(u32),
     /// So many of a hundred packets are dropped, each way.
     Loss(u32),

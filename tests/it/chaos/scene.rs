@@ -165,11 +165,11 @@ impl Scene {
     /// Calls every few milliseconds, and takes the first answer.
     async fn back_after(&self, healed: Instant) -> Duration {
         let mut calls = FuturesUnordered::new();
-        let mut ticks = interval(Duration::from_millis(25));
+        let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while healed.elapsed() < NEVER {
             tokio::select! {
-                _ = ticks.tick() => if calls.len() < 16 { calls.push(self.load.read(PROBE)) },
+                _ = ticks.tick() => calls.push(self.load.read(PROBE)),
                 Some(answer) = calls.next() => if answer.is_ok() { return healed.elapsed() },
             }
         }
@@ -278,6 +278,8 @@ const PROXY: u8 = 1;
 const GATEWAY: u8 = 3;
 const GIT: u8 = 4;
 const PROBE: Duration = Duration::from_secs(2);
+/// So that no more than 80 of them wait at once, for each of which there is a place.
+const EVERY: Duration = Duration::from_millis(25);
 const SETTLE: Duration = Duration::from_millis(500);
 /// How soon the link is to be back.
 const SOON: Duration = Duration::from_secs(2);

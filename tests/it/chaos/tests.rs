@@ -1,8 +1,13 @@
-//! The plan is what the seed says.
+//! The plan is what the seed says, and a delay delays.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+use super::delay::Delay;
 use super::plan::{Dice, Fault, Kind, Scale, kinds, plan, traits};
+use crate::tools::{Netns, need};
 
 #[test]
 fn the_same_seed_gives_the_same_faults_and_another_seed_or_world_others() {
@@ -47,4 +52,27 @@ fn processes_of_a_lasting_world_never_end() {
     let ends = |fault: &Fault| matches!(fault.kind, Kind::Kill(_) | Kind::Swap);
     assert!(!plan(1, 0, 200, Scale::Full).iter().any(ends));
     assert!(plan(1, 1, 200, Scale::Full).iter().any(ends));
+}
+
+#[tokio::test]
+async fn a_delay_is_there_until_it_is_dropped() {
+    let Some(netns) = Netns::new().await else { return };
+    let listener = TcpListener::bind((netns.outside(3), 0)).await.expect("a port");
+    let to = listener.local_addr().expect("an address");
+    let connect = format!("exec 3<>/dev/tcp/{}/{}", to.ip(), to.port());
+    let connects = async || {
+        let begun = Instant::now();
+        let inside = format!("--net=/run/netns/{}", netns.name());
+        let done = Command::new("nsenter").args([&inside, "bash", "-c", &connect]).status().await;
+        assert!(done.expect("nsenter").success());
+        begun.elapsed()
+    };
+    let delay = match Delay::begin(&netns, 500).await {
+        Ok(delay) => delay,
+        Err(why) => return need::skip(why),
+    };
+    assert!(connects().await >= Duration::from_millis(500));
+    drop(delay);
+    // The way is the old one again; how long that takes depends on the machine.
+    connects().await;
 }

@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use gitproxy::egress::ClientFiles;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::process::Command;
@@ -59,10 +60,13 @@ pub(crate) struct Outage {
 }
 
 /// A gateway that comes back where it was.
-struct Gateway {
-    process: Program,
-    agents: u16,
-    callers: u16,
+pub(crate) struct Gateway {
+    pub(crate) process: Program,
+    pub(crate) agents: u16,
+    pub(crate) callers: u16,
+    pub(crate) peers: u16,
+    /// What it shows other gateways.
+    pub(crate) shown: ClientFiles,
     settings: Vec<(&'static str, String)>,
 }
 
@@ -90,7 +94,8 @@ impl Fleet {
         let nats = Nats::start(nats, site.folder().join("nats")).await;
         let mut gateways = Vec::new();
         for number in 0..plan.gateways {
-            gateways.push(Gateway::start(&site, plan, number, nats.port).await);
+            let url = format!("nats://127.0.0.1:{}", nats.port);
+            gateways.push(Gateway::start(&site, &url, &format!("gateway-{number}"), plan.gateway).await);
         }
         let balancer = Balancer::start(haproxy, &site, &gateways, plan.check);
         let mut fleet = Self { site, plan, gateways, instances: Vec::new(), nats, balancer };
@@ -119,6 +124,11 @@ impl Fleet {
     /// Connects as a cloud service does, through the balancer.
     pub(crate) async fn caller(&self) -> Caller {
         self.way().caller().await.expect("a gateway")
+    }
+
+    /// Connects to this gateway, past the balancer.
+    pub(crate) async fn caller_at(&self, number: usize) -> Caller {
+        self.site.way(self.gateways[number].callers).caller().await.expect("a gateway")
     }
 
     /// The process id of a part.
@@ -215,22 +225,23 @@ impl Fleet {
 }
 
 impl Gateway {
-    async fn start(site: &Site, plan: Plan, number: usize, nats: u16) -> Self {
+    /// Starts one with `more` in its environment.
+    pub(crate) async fn start(site: &Site, nats: &str, name: &str, more: &[(&'static str, &str)]) -> Self {
         let (agents, callers, peers) = (port(), port(), port());
         let (ca, files) = peers::certificate(site.folder());
         let text = |path: &Path| path.display().to_string();
         let mut settings = vec![
-            ("GATEWAY_NAME", format!("gateway-{number}")),
-            ("CLUSTER_NATS", format!("nats://127.0.0.1:{nats}")),
+            ("GATEWAY_NAME", name.to_owned()),
+            ("CLUSTER_NATS", nats.to_owned()),
             ("PEERS_LISTEN", format!("127.0.0.1:{peers}")),
             ("PEERS_ADVERTISE", format!("localhost:{peers}")),
             ("PEERS_TLS_CERT", text(&files.certificate)),
             ("PEERS_TLS_KEY", text(&files.key)),
             ("PEERS_CA", text(&ca)),
         ];
-        settings.extend(plan.gateway.iter().map(|&(name, value)| (name, value.to_owned())));
+        settings.extend(more.iter().map(|&(name, value)| (name, value.to_owned())));
         let process = begin(site, (agents, callers), &settings).await;
-        Self { process, agents, callers, settings }
+        Self { process, agents, callers, peers, shown: files, settings }
     }
 
     async fn start_again(&mut self, site: &Site) {

@@ -50,6 +50,12 @@ impl Nats {
         self.server = None;
     }
 
+    /// Starts it again with nothing left of what it knew.
+    pub(crate) async fn resume_empty(&mut self) {
+        std::fs::remove_dir_all(self.files.path().join("jetstream")).expect("it has written there");
+        self.resume().await;
+    }
+
     /// Starts it again with the files that it left.
     pub(crate) async fn resume(&mut self) {
         let config = self.files.path().join("nats.conf");

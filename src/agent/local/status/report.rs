@@ -47,6 +47,9 @@ pub struct Session {
     pub attached_s: u64,
     /// How long nothing has come from the gateway, in milliseconds.
     pub quiet_ms: u64,
+    /// How long a word takes to the gateway and back, in microseconds; not there until that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip_us: Option<u64>,
     /// Calls whose answer is not over.
     pub in_flight: usize,
 }
