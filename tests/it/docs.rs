@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_DOCS=1 cargo test docs` writes them anew.
 
+pub(crate) mod blocks;
 mod commands;
 mod links;
 mod quotes;

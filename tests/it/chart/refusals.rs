@@ -27,6 +27,29 @@ fn the_schema_refuses_with_the_place_and_what_is_wanted() {
 }
 
 #[test]
+fn a_policy_is_refused_whatever_it_is_with_the_sentence_that_says_so() {
+    let Some(helms) = Helm::both() else { return };
+    let sentence = "not supported by this version";
+    for helm in &helms {
+        for policy in [
+            &format!("{sentence:?}"),
+            "\"deny\"",
+            "\"\"",
+            "true",
+            "1",
+            "0.5",
+            "[]",
+            "{\"rules\": []}",
+            "null",
+        ] {
+            let argument = format!("gitproxy.policy={policy}");
+            let said = helm.refuses(Chart::Agent, &enabled(&["--set-json", &argument]));
+            assert!(said.contains("at '/gitproxy/policy': ") && said.contains(sentence), "{policy}: {said}");
+        }
+    }
+}
+
+#[test]
 fn a_connection_is_refused_that_lacks_what_it_needs() {
     let Some(helm) = Helm::newest() else { return };
     for (connection, refusal) in [

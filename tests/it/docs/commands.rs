@@ -84,7 +84,11 @@ fn command(page: &mut String, contracts: &Contracts, method: &MethodDescriptor) 
     let name = contracts.name(method);
     let row = row(&name);
     let _ = writeln!(page, "\n### {name}\n\n{}\n\n{}.", contracts.comment(method), kind(row));
-    let _ = writeln!(page, "\n```sh\n{}\n```\n", grpcurl(&name));
+    let _ = writeln!(
+        page,
+        "\n<!-- read: an example, whose request is checked by tests/it/docs/commands.rs -->\n```sh\n{}\n```\n",
+        grpcurl(&name)
+    );
     part(page, contracts, "Request", &method.input());
     part(page, contracts, "Response", &method.output());
     let own = contracts.reasons(method);
