@@ -1,6 +1,7 @@
-//! What is below `deploy/` for hosts without Kubernetes: `compose.yaml`, and the unit for systemd; and the image.
+//! What is below `deploy/` beside the charts: `compose.yaml`, the unit for systemd, the image, and the dashboard.
 
 mod compose;
+mod dashboard;
 mod image;
 mod unit;
 

@@ -6,6 +6,7 @@ pub(crate) mod blocks;
 mod commands;
 mod links;
 mod quotes;
+mod security;
 mod settings;
 mod values;
 

@@ -33,6 +33,7 @@ mod network;
 mod probe;
 mod processes;
 mod replay;
+mod security;
 mod status;
 mod surface;
 mod telemetry;

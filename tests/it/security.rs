@@ -1,0 +1,59 @@
+//! What `docs/security.md` claims of a running agent and is not the subject of other tests.
+
+use std::fs;
+use std::path::Path;
+
+use crate::processes::house::House;
+use crate::tools::need;
+
+#[tokio::test]
+async fn a_running_agent_listens_on_no_port() {
+    if !Path::new("/proc/self/net/tcp").exists() {
+        return need::skip("this system has no /proc/self/net/tcp");
+    }
+    let house = House::new().await;
+    let agent = house.start_agent(&[]);
+    house.caller().await.get_repo_soon().await;
+    assert_eq!(listening(agent.id()), [""; 0]);
+    assert_eq!(listening(house.gateway.id()).len(), 2, "those of the gateway are seen");
+}
+
+#[tokio::test]
+async fn the_log_has_a_line_for_each_command_and_nothing_of_its_content() {
+    let house = House::new().await;
+    let agent = house.start_agent(&[]);
+    let caller = house.caller().await;
+    caller.get_repo_soon().await;
+    caller.download("a.txt").await.expect("a file");
+    for method in ["Repos/GetRepo", "Files/GetFile"] {
+        let line = agent.says(&format!("method=\"/gitproxy.scm.v1.{method}\"")).await;
+        for part in ["command ended", "caller=\"scanner\" tenant=\"acme\"", "repo=\"SHOP/web\"", "code=Ok"] {
+            assert!(line.contains(part), "no {part} in {line}");
+        }
+    }
+    for content in ["a.txt", "one"] {
+        let mut words = agent.log();
+        words.retain(|c| c != '"');
+        assert!(!words.split([' ', '=', '\n']).any(|word| word == content), "{content} is in {words}");
+    }
+}
+
+/// The addresses on which a process takes TCP connections, as the kernel writes them.
+fn listening(process: u32) -> Vec<String> {
+    let sockets: Vec<String> = fs::read_dir(format!("/proc/{process}/fd"))
+        .expect("a process")
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    assert!(!sockets.is_empty(), "it has no socket at all");
+    let tables = ["tcp", "tcp6"]
+        .map(|name| fs::read_to_string(format!("/proc/{process}/net/{name}")).expect("a table"));
+    let rows = tables.iter().flat_map(|table| table.lines().skip(1));
+    rows.filter_map(|row| {
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        let (address, state, inode) = (cells.get(1)?, cells.get(3)?, cells.get(9)?);
+        // 0A is LISTEN (include/net/tcp_states.h).
+        (*state == "0A" && sockets.iter().any(|socket| socket == inode)).then(|| (*address).to_owned())
+    })
+    .collect()
+}
