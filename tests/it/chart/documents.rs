@@ -34,9 +34,9 @@ fn renders(helm: &Helm, folder: &Path, lines: &[String]) -> usize {
             continue;
         }
         // A page that only upgrades takes an installation for granted.
-        let begun =
-            || (verb == "upgrade").then_some(INSTALLED).unwrap_or_default().iter().map(|&it| it.to_owned());
-        let all = given.entry(release.clone()).or_insert_with(|| begun().collect());
+        let installed = if verb == "upgrade" { INSTALLED } else { &[] };
+        let begun = || installed.iter().map(|&word| word.to_owned()).collect();
+        let all = given.entry(release.clone()).or_insert_with(begun);
         all.extend(values.iter().filter(|word| !OF_UPGRADES.contains(&word.as_str())).cloned());
         let mut arguments = vec!["template", release.as_str(), chart.as_str()];
         arguments.extend(all.iter().map(String::as_str));
