@@ -1,6 +1,7 @@
 """What stands beside the cluster, as the world around it: the gateway as app.backline.ai, a Bitbucket, and a squid."""
 
 import json
+import os
 import re
 import secrets
 import signal
@@ -157,7 +158,7 @@ class Beside:
         log = open(self.log_file(name), "w")
         words = [*self.cluster.beside_words, *words]
         try:
-            self.running[name] = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder)
+            self.running[name] = started(words, stdout=log, stderr=log, cwd=self.folder)
         except FileNotFoundError as error:
             raise Missing(f"{words[0]} is missing") from error
 
@@ -169,19 +170,19 @@ class Beside:
     def end(self, name, how=signal.SIGTERM):
         process = self.running.pop(name, None)
         if process:
-            process.send_signal(signal.SIGCONT)
-            process.send_signal(signal.SIGINT if name == "bitbucket" else how)
+            tell(process, signal.SIGCONT)
+            tell(process, signal.SIGINT if name == "bitbucket" else how)
             try:
                 process.wait(15)
             except subprocess.TimeoutExpired:
-                process.kill()
+                tell(process, signal.SIGKILL)
                 process.wait()
         if name == "squid":
             for part in ["metadata", "queues", "readers"]:
                 Path(f"/dev/shm/clustertest-cf__{part}.shm").unlink(missing_ok=True)
 
     def signal(self, name, what):
-        self.running[name].send_signal(what)
+        tell(self.running[name], what)
 
     def log_file(self, name):
         return self.folder / f"{name}.log"
@@ -203,8 +204,18 @@ class Beside:
         gateway = f"https://{self.cluster.address}:{CALLERS_PORT}"
         first = [*self.cluster.beside_words, str(self.programs / "examples/caller"), "--gateway", gateway,
                  "--ca", str(self.folder / "callers-ca.crt"), "--token", str(self.folder / "caller.token")]
-        return subprocess.Popen([*first, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True)
+        return started([*first, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def started(words, **options):
+    """Starts a program as the first of a group: what runs it beside the cluster may be a program of its own."""
+    return subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+
+
+def tell(process, what):
+    """Sends a signal to a program and to what runs it."""
+    if process.poll() is None:
+        os.killpg(process.pid, what)
 
 
 def told(caller, within=120):
@@ -212,7 +223,7 @@ def told(caller, within=120):
     try:
         out, err = caller.communicate(timeout=within)
     except subprocess.TimeoutExpired as over:
-        caller.kill()
+        tell(caller, signal.SIGKILL)
         raise Failed(f"the caller does not end within {within} s") from over
     check(out.strip(), f"the caller tells nothing: {err}")
     return json.loads(out)

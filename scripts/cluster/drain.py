@@ -4,7 +4,7 @@ import json
 import signal
 import time
 
-from beside import LARGE, LARGE_SIZE, REPO, told
+from beside import LARGE, LARGE_SIZE, REPO, tell, told
 from cluster import NAMESPACE, check, must, wait_for
 
 RATE = 50
@@ -44,7 +44,7 @@ class Rollout:
             self.cluster.ready(2, instead_of=[first])
             time.sleep(2)
         finally:
-            caller.send_signal(signal.SIGINT)
+            tell(caller, signal.SIGINT)
             report = told(caller)
         check(report["failed"] == 0, json.dumps(report, indent=1))
         check(report["per_second"] > RATE * 0.95, report)

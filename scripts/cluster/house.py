@@ -34,6 +34,9 @@ class House:
 
     def start(self, options):
         """Builds the image, with a public authority of the test's own, loads it, and starts what stands beside the cluster."""
+        there = self.namespaces()
+        if there:
+            raise Failed(f"the namespaces of the test are there: kubectl delete namespace {' '.join(there)}")
         words = [str(ROOT / "scripts/image"), "--authority", f"{self.beside.public}.crt", *options]
         if subprocess.run(words, cwd=ROOT).returncode != 0:
             raise Failed("scripts/image has failed")
@@ -102,14 +105,15 @@ class House:
         """Waits until the last of these pods has ended."""
         wait_for(lambda: not any(self.cluster.pod(pod.name) for pod in pods), 90, "the old pods do not go")
 
-    def leave(self, keep=False):
+    def namespaces(self):
+        """Those that are the test's."""
+        names = json.loads(must(self.cluster.kubectl("get", "namespaces", "-o", "json")).out)["items"]
+        return [name for name in (it["metadata"]["name"] for it in names) if name.startswith(NAMESPACE)]
+
+    def leave(self):
         """Takes everything away that a group of checks has made."""
-        if keep:
-            return
-        names = json.loads(self.cluster.kubectl("get", "namespaces", "-o", "json").out)["items"]
-        for name in (it["metadata"]["name"] for it in names):
-            if name.startswith(NAMESPACE):
-                self.cluster.kubectl("delete", "namespace", name, "--wait=true", "--timeout=120s")
+        for name in self.namespaces():
+            self.cluster.kubectl("delete", "namespace", name, "--wait=true", "--timeout=120s")
         self.beside.squid("http_access allow all")
         self.beside.certify(self.beside.public)
 

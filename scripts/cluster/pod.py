@@ -61,7 +61,7 @@ class PodChecks:
         metrics = self.cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/metrics/probes").out
         figures = {}
         for part in ["sum", "count"]:
-            form = rf'^prober_probe_duration_seconds_{part}{{[^}}]*pod="{self.pod.name}"[^}}]*}} (\S+)'
+            form = rf'^prober_probe_duration_seconds_{part}{{[^}}]*pod="{self.pod.name}"[^}}]*probe_type="Readiness"[^}}]*}} (\S+)'
             figures[part] = sum(float(value) for value in re.findall(form, metrics, re.M))
         if not figures["count"]:
             return "the kubelet tells no times"
