@@ -47,8 +47,9 @@ class Cluster:
         self.beside_words = words("BESIDE", f"{tool} exec" if tool else "")
         self.node_words = words("NODE", "" if tool else "docker exec kind-control-plane")
         self.name_words = words("NAME", f"{tool} host" if tool else f"{Path(__file__).parent / 'kind-name'}")
-        helm = found("helm", "helm-4", "helm-3")
+        helm, other = found("helm", "helm-4"), found("helm-3")
         self.helm_words = words("HELM", f"{tool} exec {helm}" if tool else helm)
+        self.other_helm_words = words("OTHER_HELM", "" if not tool or other == "helm-3" else f"{tool} exec {other}")
         self.address = environment.get("CLUSTER_TEST_ADDRESS", "10.98.0.1" if tool else None) or kind_address()
 
     def up(self):

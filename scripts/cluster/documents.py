@@ -20,7 +20,7 @@ class Documents:
     def shims(self, cluster):
         """Makes `helm` and `kubectl` those of the cluster."""
         bin = self.folder / "bin"
-        bin.mkdir()
+        bin.mkdir(exist_ok=True)
         for name, words in [("helm", cluster.helm_words), ("kubectl", cluster.kubectl_words)]:
             (bin / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
             (bin / name).chmod(0o755)

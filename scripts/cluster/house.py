@@ -49,6 +49,14 @@ class House:
     def stop(self):
         self.beside.stop()
 
+    def change_helm(self):
+        """Goes on with the other one."""
+        self.cluster.helm_words, self.cluster.other_helm_words = self.cluster.other_helm_words, self.cluster.helm_words
+        self.docs.shims(self.cluster)
+
+    def helm_version(self):
+        return must(self.cluster.helm("version", "--template", "{{.Version}}")).out.strip()
+
     def image_name(self, version=None):
         return f"gitproxy:{version or self.version}"
 

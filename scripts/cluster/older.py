@@ -66,7 +66,7 @@ class Older:
 
     def install(self):
         chart = self.house.folder / "older"
-        (chart / "templates").mkdir(parents=True)
+        (chart / "templates").mkdir(parents=True, exist_ok=True)
         (chart / "Chart.yaml").write_text("apiVersion: v2\nname: backline\nversion: 0.0.9\n")
         # All of them are the older chart's own defaults, so that ours count for nothing with --reuse-values.
         (chart / "values.yaml").write_text((CHART / "ci/older-chart-values.yaml").read_text())
