@@ -193,7 +193,7 @@ impl Verdict {
                 "check gateway.url: what listens there may not be a gitproxy gateway, or not speak HTTP/2"
             }
             Self::Credential => {
-                "put a valid access key into ACCESS_KEY or ACCESS_KEY_FILE: this one is unknown or revoked"
+                "put a valid access key into ACCESS_KEY or ACCESS_KEY_FILE (chart: accessKey): this one is unknown or revoked"
             }
             Self::Version => "upgrade the older of the two: the message says which",
             Self::NotNow => "nothing: the gateway asks for patience",
