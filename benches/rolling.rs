@@ -123,6 +123,7 @@ async fn run(fleet: &mut Fleet, manner: Manner, args: &Args) -> Run {
     let load = Load::start(manner.word(), args.rate, lines.clone(), written);
     let watches = Watches::start(&lines, &watched, &load.seen);
     let (began, mut outages) = (Instant::now(), Vec::new());
+    fleet.whole().await;
     sleep(PAUSE).await;
     for _ in 0..args.rounds.unwrap_or(if args.short { 1 } else { 5 }) {
         for part in fleet.parts() {
@@ -132,6 +133,8 @@ async fn run(fleet: &mut Fleet, manner: Manner, args: &Args) -> Run {
                     let outage = fleet.kill(part).await;
                     sleep(DOWN).await;
                     fleet.start_again(part).await;
+                    // Who kills the one gateway that an agent is at tries something else.
+                    fleet.whole().await;
                     outage
                 }
             };
@@ -225,7 +228,7 @@ impl Run {
                     Part::Instance(_) => Duration::from_secs(30),
                     Part::Nats => return false,
                 };
-                end.in_order && end.at >= outage.began + grace && end.at <= outage.ended + AT_ONCE
+                end.in_order && end.at >= outage.began + grace && end.at <= outage.ended + HEARD
             }
         })
     }
@@ -248,6 +251,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 const DOWN: Duration = Duration::from_secs(5);
 /// The longest that a call in flight may take to fail after a kill.
 const AT_ONCE: Duration = Duration::from_millis(100);
+/// The longest that callers may take to read what a gateway said before it ended: all of its watches end and begin anew in
+/// that moment, on the processors that everything here shares.
+const HEARD: Duration = Duration::from_secs(1);
 const MOST_TOLD: usize = 40;
 
 const PLAN: Plan =

@@ -17,6 +17,7 @@ pub mod attach;
 mod body;
 pub mod body_limit;
 mod channel;
+mod client;
 mod clocks;
 pub mod deadline;
 pub mod ending;

@@ -69,8 +69,9 @@ impl Listening {
         let (own, serve) = (Arc::clone(self), Arc::clone(serve));
         self.tasks.spawn(async move {
             // In a box of its own, which goes: what a handshake needs is not kept for the life of the connection.
-            if let Some(stream) = Box::pin(own.handshake(tcp)).await {
-                serve(stream, place).await;
+            let stream = Box::pin(own.handshake(tcp)).await;
+            if let Some(serving) = stream.map(|stream| serve(stream, place)) {
+                serving.await;
             }
         });
     }

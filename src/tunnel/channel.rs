@@ -10,16 +10,15 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 use http_body_util::BodyExt as _;
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::{Code, Status};
 
 use super::alive::{Alive, SILENT};
-use super::body::{Holding, WithoutEmptyFrames};
+use super::body::Holding;
+use super::client::{self, Client, Failed};
 use super::unprocessed::Unsent;
-use super::{Body, Options, Pulse, options, wire};
+use super::{Body, Options, Pulse, wire};
 use crate::ops::call::Deadline;
 use crate::ops::{Tasks, causes};
 use crate::proto::{Fault, Reason};
@@ -31,7 +30,7 @@ use crate::proto::{Fault, Reason};
 /// response body ends. Generated clients take it as their transport.
 #[derive(Debug, Clone)]
 pub struct Channel {
-    sender: http2::SendRequest<WithoutEmptyFrames<Body>>,
+    client: Arc<Client>,
     places: Arc<Semaphore>,
     max_streams: usize,
     end: watch::Receiver<Option<Arc<str>>>,
@@ -59,11 +58,12 @@ pub(super) async fn channel_with<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(Alive::new(io, pulse.clone(), options));
-    let (sender, connection) = builder(options, tasks).handshake(io).await.map_err(lost)?;
+    let io = Alive::new(io, pulse.clone(), options);
+    let (client, connection) = client::open(io, options, tasks).await.map_err(lost)?;
     let (ended, end) = watch::channel(None);
+    let (heard, ping_every) = (pulse.clone(), options.ping_every);
     tasks.spawn(async move {
-        let cause = match connection.await {
+        let cause = match client::drive(connection, &heard, ping_every).await {
             Ok(()) => "the peer closed it".to_owned(),
             Err(error) => causes(&error),
         };
@@ -71,7 +71,8 @@ where
         let _ = ended.send(Some(cause.into()));
     });
     let max_streams = options.max_streams as usize;
-    Ok(Channel { sender, places: Arc::new(Semaphore::new(max_streams)), max_streams, end, pulse })
+    let places = Arc::new(Semaphore::new(max_streams));
+    Ok(Channel { client: Arc::new(client), places, max_streams, end, pulse })
 }
 
 impl Channel {
@@ -87,7 +88,7 @@ impl Channel {
 
     /// Whether the pipe has ended.
     pub fn is_closed(&self) -> bool {
-        self.sender.is_closed() || self.end.has_changed().is_err() || self.end.borrow().is_some()
+        self.client.is_closed() || self.end.has_changed().is_err() || self.end.borrow().is_some()
     }
 
     /// Waits for the end of the pipe and says why it came, for the log.
@@ -101,16 +102,14 @@ impl Channel {
     }
 
     async fn send(
-        mut sender: http2::SendRequest<WithoutEmptyFrames<Body>>,
+        client: Arc<Client>,
         request: http::Request<Body>,
         permit: OwnedSemaphorePermit,
     ) -> Result<http::Response<Body>, Status> {
         let request = ready_for_pipe(request)?;
-        let response = sender.try_send_request(request).await.map_err(|mut failed| {
-            // Who has the request back knows that none of it has left.
-            let unsent = failed.take_message().is_some();
-            let error = failed.into_error();
-            if unsent { came_back(error) } else { lost(error) }
+        let response = client.send(request).await.map_err(|failed| match failed {
+            Failed::Unsent(error) => came_back(error),
+            Failed::Sent(error) => lost(error),
         })?;
         Ok(response.map(|incoming| Body::new(Holding::new(incoming, permit).map_err(lost))))
     }
@@ -140,33 +139,14 @@ impl tower::Service<http::Request<Body>> for Channel {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(permit) => Box::pin(Self::send(self.sender.clone(), request, permit)),
+            Ok(permit) => Box::pin(Self::send(Arc::clone(&self.client), request, permit)),
             Err(_) => Box::pin(std::future::ready(Err(self.full()))),
         }
     }
 }
 
-fn builder(options: &Options, tasks: &Tasks) -> http2::Builder<Tasks> {
-    let mut builder = http2::Builder::new(tasks.clone());
-    builder
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(options.window)
-        .initial_connection_window_size(options::CONNECTION_WINDOW)
-        .initial_max_send_streams(options.max_streams as usize)
-        .max_frame_size(options::FRAME)
-        .max_header_list_size(options::HEADERS)
-        .max_send_buf_size(options::SEND_BUFFER)
-        .keep_alive_interval(options.ping_every)
-        .keep_alive_timeout(options::PING_TIMEOUT)
-        .keep_alive_while_idle(true)
-        .max_concurrent_reset_streams(options.max_streams as usize)
-        .max_local_error_reset_streams(None)
-        .max_pending_accept_reset_streams(options::PENDING_RESETS);
-    builder
-}
-
 /// Gives the request what the pipe needs: an absolute URI, and the time that is left rather than the time it began with.
-fn ready_for_pipe(request: http::Request<Body>) -> Result<http::Request<WithoutEmptyFrames<Body>>, Status> {
+fn ready_for_pipe(request: http::Request<Body>) -> Result<http::Request<Body>, Status> {
     let (mut parts, body) = request.into_parts();
     if let Some(&Deadline(deadline)) = parts.extensions.get::<Deadline>() {
         wire::set_timeout(
@@ -180,7 +160,7 @@ fn ready_for_pipe(request: http::Request<Body>) -> Result<http::Request<WithoutE
         uri.authority = Some(Authority::from_static("tunnel"));
         parts.uri = Uri::from_parts(uri).map_err(|_| Status::from(Fault::internal("the path is no URI")))?;
     }
-    Ok(http::Request::from_parts(parts, WithoutEmptyFrames(body)))
+    Ok(http::Request::from_parts(parts, body))
 }
 
 /// How the peer reset the stream of a call that ended with `status`; `None` where it did not.
@@ -225,7 +205,7 @@ pub(super) fn from_gateway(status: Status) -> Status {
 }
 
 /// What the caller sees of a call that came back before any of it left.
-fn came_back(error: hyper::Error) -> Status {
+fn came_back(error: h2::Error) -> Status {
     let message = "the stream to the agent ended before the call was sent; nothing was done";
     let mut status = Status::from(Fault::new(Code::Unavailable, Reason::TunnelLost, message));
     status.set_source(Arc::new(Unsent(Some(error))));
@@ -233,9 +213,8 @@ fn came_back(error: hyper::Error) -> Status {
 }
 
 /// What the caller of a broken call sees. The operator sees the cause where the session's end is logged.
-fn lost(error: hyper::Error) -> Status {
-    let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
-    let mut status = match h2.filter(|h2| h2.is_reset()).and_then(h2::Error::reason) {
+fn lost(error: h2::Error) -> Status {
+    let mut status = match error.reason().filter(|_| error.is_reset()) {
         Some(h2::Reason::CANCEL) => Status::cancelled("the agent gave the call up"),
         Some(h2::Reason::REFUSED_STREAM) => {
             Fault::new(Code::Unavailable, Reason::Draining, "the agent took no new call; nothing was done")

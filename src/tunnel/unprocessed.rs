@@ -8,7 +8,7 @@ use tonic::Status;
 /// The call was refused or came back before any of it was written.
 #[derive(Debug, thiserror::Error)]
 #[error("the call was not sent")]
-pub(super) struct Unsent(#[source] pub(super) Option<hyper::Error>);
+pub(super) struct Unsent(#[source] pub(super) Option<h2::Error>);
 
 /// Whether the call that failed so was provably not processed by the peer, so that it may be sent elsewhere.
 ///

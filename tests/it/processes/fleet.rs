@@ -4,10 +4,12 @@
 //! Who uses this outside of the tests names its parts with `#[path]` and gives them the names that they have here:
 //! `house`, `program` beside this file, `world::{tls, peers}` and `tools::{need, ports}`.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use gitproxy::agent::status;
 use gitproxy::egress::ClientFiles;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -25,9 +27,16 @@ pub(crate) struct Fleet {
     pub(crate) site: Site,
     plan: Plan,
     gateways: Vec<Gateway>,
-    instances: Vec<Program>,
+    instances: Vec<Instance>,
     nats: Nats,
     balancer: Balancer,
+}
+
+/// An instance of the agent.
+struct Instance {
+    process: Program,
+    /// Where it tells its status.
+    status: PathBuf,
 }
 
 /// What a fleet has.
@@ -102,8 +111,8 @@ impl Fleet {
         for number in 0..plan.gateways {
             fleet.balanced(number).await;
         }
-        for _ in 0..plan.instances {
-            let instance = fleet.start_instance().await;
+        for number in 0..plan.instances {
+            let instance = fleet.start_instance(number).await;
             fleet.instances.push(instance);
         }
         fleet.caller().await.get_repo_soon().await;
@@ -176,17 +185,31 @@ impl Fleet {
                 self.gateways[number].start_again(&self.site).await;
                 self.balanced(number).await;
             }
-            Part::Instance(number) => self.instances[number] = self.start_instance().await,
+            Part::Instance(number) => self.instances[number] = self.start_instance(number).await,
             Part::Nats => self.nats.start_again().await,
         }
     }
 
-    /// Starts an instance, and waits until a gateway has taken it in.
-    async fn start_instance(&self) -> Program {
+    /// Waits until every instance is attached to two gateways, so that it can lose one; to the only one where there is one.
+    pub(crate) async fn whole(&self) {
+        let mut looks = interval(LOOK);
+        let whole = async {
+            while !self.instances.iter().all(|instance| instance.gateways() >= self.gateways.len().min(2)) {
+                looks.tick().await;
+            }
+        };
+        timeout(PATIENCE, whole).await.expect("an instance never found a second gateway");
+    }
+
+    /// Starts instance `number`, and waits until a gateway has taken it in.
+    async fn start_instance(&self, number: usize) -> Instance {
         let gateway = format!("https://localhost:{}", self.balancer.agents);
-        let instance = self.site.start_agent_of(gateway, self.plan.agent);
-        instance.says("attached").await;
-        instance
+        let status = self.site.folder().join(format!("instance-{number}.sock"));
+        let text = status.display().to_string();
+        let settings = [self.plan.agent, &[("GITPROXY_STATUS_SOCKET", text.as_str())]].concat();
+        let process = self.site.start_agent_of(gateway, &settings);
+        process.says("attached").await;
+        Instance { process, status }
     }
 
     /// Waits until the balancer sends agents and callers to this gateway.
@@ -210,7 +233,7 @@ impl Fleet {
     fn process(&self, part: Part) -> &Program {
         match part {
             Part::Gateway(number) => &self.gateways[number].process,
-            Part::Instance(number) => &self.instances[number],
+            Part::Instance(number) => &self.instances[number].process,
             Part::Nats => &self.nats.process,
         }
     }
@@ -218,9 +241,19 @@ impl Fleet {
     fn process_mut(&mut self, part: Part) -> &mut Program {
         match part {
             Part::Gateway(number) => &mut self.gateways[number].process,
-            Part::Instance(number) => &mut self.instances[number],
+            Part::Instance(number) => &mut self.instances[number].process,
             Part::Nats => &mut self.nats.process,
         }
+    }
+}
+
+impl Instance {
+    /// How many gateways it is attached to.
+    fn gateways(&self) -> usize {
+        // Who is just starting does not listen yet.
+        let Ok(told) = status::ask(&self.status) else { return 0 };
+        let open = told.sessions.iter().filter(|session| session.phase == "open");
+        open.map(|session| &session.gateway).collect::<HashSet<_>>().len()
     }
 }
 
