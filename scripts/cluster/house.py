@@ -123,6 +123,9 @@ class House:
         for name in self.namespaces():
             self.cluster.kubectl("delete", "namespace", name, "--wait=true", "--timeout=120s")
         self.beside.squid("http_access allow all")
+        # A check that failed may have left the gateway as it was not.
+        self.beside.end("gateway")
+        self.beside.gateway()
         self.beside.certify(self.beside.public)
 
     def pid(self, pod):
