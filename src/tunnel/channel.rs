@@ -59,11 +59,11 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let io = Alive::new(io, pulse.clone(), options);
-    let (client, connection) = client::open(io, options, tasks).await.map_err(lost)?;
+    let (client, driver) = client::open(io, options, tasks).await.map_err(lost)?;
     let (ended, end) = watch::channel(None);
     let (heard, ping_every) = (pulse.clone(), options.ping_every);
     tasks.spawn(async move {
-        let cause = match client::drive(connection, &heard, ping_every).await {
+        let cause = match driver.run(&heard, ping_every).await {
             Ok(()) => "the peer closed it".to_owned(),
             Err(error) => causes(&error),
         };
@@ -205,10 +205,10 @@ pub(super) fn from_gateway(status: Status) -> Status {
 }
 
 /// What the caller sees of a call that came back before any of it left.
-fn came_back(error: h2::Error) -> Status {
+fn came_back(error: Option<h2::Error>) -> Status {
     let message = "the stream to the agent ended before the call was sent; nothing was done";
     let mut status = Status::from(Fault::new(Code::Unavailable, Reason::TunnelLost, message));
-    status.set_source(Arc::new(Unsent(Some(error))));
+    status.set_source(Arc::new(Unsent(error)));
     status
 }
 

@@ -1,11 +1,10 @@
 //! The client's end of one HTTP/2 connection, on h2 itself.
 //!
-//! hyper's client would do, and takes a queue of 9 KiB for each connection and a hop to its task for each call; a gateway
-//! keeps tens of thousands of connections, and all that its calls do is pass through.
+//! hyper's client would do, and takes a queue of 9 KiB for each connection; a gateway keeps tens of thousands of them.
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -16,32 +15,53 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method};
 use http_body::{Body as HttpBody, Frame};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
 
 use super::body::WithoutEmptyFrames;
 use super::{Body, Options, Pulse, options};
 use crate::ops::Tasks;
 
-/// What drives a connection; it ends with it. In a box, or each future that hands it on would have its size.
-pub(super) type Connection<IO> = Box<client::Connection<IO, Bytes>>;
-
 /// Sends requests over one connection.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// Who sends waits here for a stream that the peer has not allowed yet: so at most one request is with h2 that cannot
-    /// leave, and those after it still are their senders'.
-    next: Mutex<client::SendRequest<Bytes>>,
+    orders: mpsc::Sender<Box<Order>>,
     /// Never sends: it only tells whether the connection takes requests.
     idle: client::SendRequest<Bytes>,
     tasks: Tasks,
 }
 
+/// Drives a connection; its end is the connection's.
+pub(super) struct Driver<IO> {
+    /// In a box, or each future that hands it on would have its size.
+    connection: Box<client::Connection<IO, Bytes>>,
+    desk: Desk,
+}
+
+/// Where orders are taken, as fast as the peer allows streams: so at most one request is with h2 that cannot leave, and those
+/// after it still are their senders'. In a storm of cancelled calls most have been given up when their turn comes.
+#[derive(Debug)]
+struct Desk {
+    orders: mpsc::Receiver<Box<Order>>,
+    next: client::SendRequest<Bytes>,
+}
+
+/// A request that has not left. In a box, since the queue keeps places for more of them than there mostly are.
+#[derive(Debug)]
+struct Order {
+    head: http::Request<()>,
+    ends: bool,
+    begun: oneshot::Sender<Result<Begun, Failed>>,
+}
+
+/// A request that leaves, or has left.
+type Begun = (client::ResponseFuture, h2::SendStream<Bytes>);
+
 /// Why there is no response.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// Nothing of the request has left.
-    Unsent(h2::Error),
+    /// Nothing of the request has left; without an error where the connection had ended before.
+    Unsent(Option<h2::Error>),
     /// It has left, or may have.
     Sent(h2::Error),
 }
@@ -67,30 +87,56 @@ pub(super) async fn open<IO>(
     io: IO,
     options: &Options,
     tasks: &Tasks,
-) -> Result<(Client, Connection<IO>), h2::Error>
+) -> Result<(Client, Driver<IO>), h2::Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let (next, connection) = builder(options).handshake(io).await?;
     let idle = next.clone();
-    Ok((Client { next: Mutex::new(next), idle, tasks: tasks.clone() }, Box::new(connection)))
+    let (sender, orders) = mpsc::channel(options.max_streams as usize);
+    let driver = Driver { connection: Box::new(connection), desk: Desk { orders, next } };
+    Ok((Client { orders: sender, idle, tasks: tasks.clone() }, driver))
 }
 
-/// Drives the connection to its end, and asks the peer for a word whenever `pulse` has been quiet for `every`.
-pub(super) async fn drive<IO>(
-    mut connection: Connection<IO>,
-    pulse: &Pulse,
-    every: Duration,
-) -> Result<(), h2::Error>
-where
-    IO: AsyncRead + AsyncWrite + Unpin,
-{
-    let pings = connection.ping_pong();
-    tokio::select! {
-        biased;
-        ended = connection => ended,
-        never = ask(pings, pulse, every) => match never {},
+impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
+    /// Drives the connection to its end, and asks the peer for a word whenever `pulse` has been quiet for `every`.
+    pub(super) async fn run(self, pulse: &Pulse, every: Duration) -> Result<(), h2::Error> {
+        let Self { mut connection, desk } = self;
+        let pings = connection.ping_pong();
+        tokio::select! {
+            biased;
+            never = desk.take() => match never {},
+            ended = connection => ended,
+            never = ask(pings, pulse, every) => match never {},
+        }
     }
+}
+
+impl Desk {
+    async fn take(mut self) -> Infallible {
+        loop {
+            let ready = poll_fn(|cx| self.next.poll_ready(cx)).await;
+            let Some(order) = self.orders.recv().await else { break };
+            let Order { head, ends, begun } = *order;
+            if begun.is_closed() {
+                continue;
+            }
+            let outcome = match ready {
+                Ok(()) => self.next.send_request(head, ends).map_err(unsent_or_bad),
+                Err(error) => Err(Failed::Unsent(Some(error))),
+            };
+            // Who gave up in this moment drops the stream, which resets it.
+            drop(begun.send(outcome));
+        }
+        // Nobody is left who could ask; what is open goes on.
+        drop(self);
+        std::future::pending().await
+    }
+}
+
+/// A connection that has ended took nothing; otherwise the request is none, wherever it would be sent.
+fn unsent_or_bad(error: h2::Error) -> Failed {
+    if error.is_io() || error.is_go_away() { Failed::Unsent(Some(error)) } else { Failed::Sent(error) }
 }
 
 async fn ask(pings: Option<h2::PingPong>, pulse: &Pulse, every: Duration) -> Infallible {
@@ -128,18 +174,11 @@ impl Client {
         Ok(response.map(|stream| Incoming { stream, has_data: true, _upload: upload }))
     }
 
-    async fn begin(
-        &self,
-        head: http::Request<()>,
-        ends: bool,
-    ) -> Result<(client::ResponseFuture, h2::SendStream<Bytes>), Failed> {
-        let mut next = self.next.lock().await;
-        std::future::poll_fn(|cx| next.poll_ready(cx)).await.map_err(Failed::Unsent)?;
-        next.send_request(head, ends).map_err(|error| {
-            // Otherwise the request is none, wherever it would be sent.
-            let ended = error.is_io() || error.is_go_away();
-            if ended { Failed::Unsent(error) } else { Failed::Sent(error) }
-        })
+    async fn begin(&self, head: http::Request<()>, ends: bool) -> Result<Begun, Failed> {
+        let (sender, begun) = oneshot::channel();
+        let order = Box::new(Order { head, ends, begun: sender });
+        self.orders.send(order).await.map_err(|_| Failed::Unsent(None))?;
+        begun.await.unwrap_or(Err(Failed::Unsent(None)))
     }
 
     /// Sends the body until the response is there; what is left of it then goes on beside the response.
