@@ -331,3 +331,6 @@ fn builder(options: &Options) -> client::Builder {
         .max_pending_accept_reset_streams(options::PENDING_RESETS);
     builder
 }
+
+#[cfg(test)]
+mod tests;
