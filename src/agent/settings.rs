@@ -15,17 +15,20 @@ pub const TABLE: &[Setting] = &[
         ["gateway.url", "gateway-url", "", "https URL"],
         &["GATEWAY_URL"],
         "The gateway to attach to. Plain http is accepted for a loopback address only.",
-    ),
+    )
+    .charted("gateway.url"),
     secret(
         ["gateway.access_key", "key of the form gpk_<id>_<secret>"],
         &["ACCESS_KEY"],
         "The agent's access key. Give this or the file, not both.",
-    ),
+    )
+    .charted("accessKey"),
     plain(
         ["gateway.access_key_file", "access-key-file", "", "path"],
         &["ACCESS_KEY_FILE"],
         "The file that holds the access key; it is read again when it changes.",
-    ),
+    )
+    .charted("accessKey"),
     secret(
         ["gateway.proxy", "proxy URL, or the word none"],
         &["GATEWAY_PROXY"],
@@ -40,12 +43,14 @@ pub const TABLE: &[Setting] = &[
         ["proxy.http", "proxy URL such as http://user:password@proxy.example.com:3128"],
         &["http_proxy", "HTTP_PROXY"],
         "The proxy for http:// URLs; user and password are percent-encoded.",
-    ),
+    )
+    .charted("proxy.httpProxy"),
     secret(
         ["proxy.https", "proxy URL such as http://user:password@proxy.example.com:3128"],
         &["https_proxy", "HTTPS_PROXY"],
         "The proxy for https:// URLs, which are reached by CONNECT; user and password are percent-encoded.",
-    ),
+    )
+    .charted("proxy.httpsProxy"),
     plain(
         [
             "proxy.no_proxy",
@@ -55,7 +60,8 @@ pub const TABLE: &[Setting] = &[
         ],
         &["no_proxy", "NO_PROXY"],
         "Hosts that are reached without a proxy. `gitproxy egress explain URL` says which entry matches.",
-    ),
+    )
+    .charted("proxy.noProxy"),
     plain(
         ["proxy.credentials_file", "proxy-credentials-file", "", "path"],
         &["PROXY_CREDENTIALS_FILE"],
@@ -76,12 +82,14 @@ pub const TABLE: &[Setting] = &[
         ["trust.ca", "", "", "text in PEM, or base64 of PEM"],
         &["CUSTOM_CA_CERT"],
         "The customer's CA certificates, trusted beside the platform's: any number, with any white space.",
-    ),
+    )
+    .charted("customCaCert"),
     plain(
         ["trust.ca_files", "ca-file", "", "list of paths to PEM files or to folders of them"],
         &["CUSTOM_CA_CERT_FILE"],
         "The customer's CA certificates, trusted beside the platform's; they are read again when they change.",
-    ),
+    )
+    .charted("customCaCert"),
     plain(
         ["trust.root_file", "", "", "path to a PEM file"],
         &["SSL_CERT_FILE"],
@@ -137,32 +145,38 @@ pub const TABLE: &[Setting] = &[
         ["connections.*.url", "", "", "https URL"],
         &[],
         "The Bitbucket of the connection of that name; context path included.",
-    ),
+    )
+    .charted("gitproxy.connections"),
     plain(
         ["connections.*.user", "", "", "user name"],
         &[],
         "The user that the connection acts as: needed when `auth` is basic; when it is bearer, whose the token must be, which a connection test checks.",
-    ),
+    )
+    .charted("gitproxy.connections"),
     plain(
         ["connections.*.auth", "", "bearer", "word: bearer or basic"],
         &[],
         "How the connection sends its token: an HTTP access token as bearer, a password as basic.",
-    ),
+    )
+    .charted("gitproxy.connections"),
     plain(
         ["connections.*.token_file", "", "", "path"],
         &[],
         "The file that holds the connection's token; it is read again when it changes.",
-    ),
+    )
+    .charted("gitproxy.connections"),
     plain(
         ["connections.*.allow_http", "", "false", "word: true or false"],
         &[],
         "Whether the connection's URL may be plain http to another machine: its token then travels in the clear.",
-    ),
+    )
+    .charted("gitproxy.connections"),
     plain(
         ["connections.*.projects", "", "", "list of project keys"],
         &[],
         "The projects that the connection may touch, and no others.",
-    ),
+    )
+    .charted("gitproxy.connections"),
     plain(
         ["connections.*.client_cert_file", "", "", "path to a PEM file"],
         &[],
@@ -305,7 +319,8 @@ pub const TABLE: &[Setting] = &[
         ["drain.grace", "drain-grace", "30s", "duration such as 30s"],
         &["GITPROXY_DRAIN_GRACE"],
         "How long calls in flight may take after SIGTERM or SIGINT.",
-    ),
+    )
+    .charted("gitproxy.drainGraceSeconds"),
     plain(
         ["labels", "labels", "", "list of NAME=VALUE, at most 16"],
         &["GITPROXY_LABELS"],
@@ -315,7 +330,7 @@ pub const TABLE: &[Setting] = &[
 
 /// A setting that may not be shown and has no flag: its key and unit; its environment; what it does.
 const fn secret([key, unit]: [&'static str; 2], env: &'static [&'static str], help: &'static str) -> Setting {
-    Setting { key, flag: "", env, default: "", unit, secret: Secrecy::Secret, help }
+    Setting { key, flag: "", env, default: "", unit, secret: Secrecy::Secret, help, chart: "" }
 }
 
 /// A setting that may be shown: its key, flag, default and unit; its environment; what it does.
@@ -324,5 +339,5 @@ const fn plain(
     env: &'static [&'static str],
     help: &'static str,
 ) -> Setting {
-    Setting { key, flag, env, default, unit, secret: Secrecy::Plain, help }
+    Setting { key, flag, env, default, unit, secret: Secrecy::Plain, help, chart: "" }
 }

@@ -36,6 +36,8 @@ pub struct Setting {
     pub secret: Secrecy,
     /// One sentence that says what it does.
     pub help: &'static str,
+    /// The value of the Helm chart that sets it, such as `proxy.httpsProxy`; empty if there is none.
+    pub chart: &'static str,
 }
 
 /// Whether the value of a setting may be shown.
@@ -97,10 +99,17 @@ pub fn markdown(table: &[Setting]) -> String {
 }
 
 impl Setting {
+    /// The same, with the value of the Helm chart that sets it.
+    #[must_use]
+    pub const fn charted(self, chart: &'static str) -> Self {
+        Self { chart, ..self }
+    }
+
     /// The ways to set it, for a sentence that tells what to do.
     fn ways(&self, key: &str) -> String {
         let flag = (!self.flag.is_empty()).then(|| format!("--{}", self.flag));
-        let file = format!("`{key}` in the settings file");
+        let chart = if self.chart.is_empty() { String::new() } else { format!(" (chart: {})", self.chart) };
+        let file = format!("`{key}` in the settings file{chart}");
         flag.into_iter()
             .chain(self.env.iter().map(|&name| name.to_owned()))
             .chain([file])

@@ -44,7 +44,9 @@ impl Debug {
     pub(in crate::agent) async fn bind(listen: &DebugListen, token_file: Option<&Path>) -> io::Result<Self> {
         match listen {
             DebugListen::Tcp(address) => {
-                let listener = TcpListener::bind(address).await?;
+                let listener = TcpListener::bind(address).await.map_err(|error| {
+                    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+                })?;
                 let address = listener.local_addr()?;
                 let token = Token::make(token_file)?;
                 info!(%address, token_file = %token.path().display(), "debug listener");

@@ -1,6 +1,6 @@
 //! The bearer token of a debug listener on TCP, and the file that tells it to who may read it.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -30,12 +30,13 @@ impl Token {
             || std::env::temp_dir().join(format!("gitproxy-debug-{}.token", key.id())),
             Path::to_owned,
         );
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        // Made anew, so that neither a link nor an open file of somebody else receives the token.
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let mut file = fresh(&path).map_err(|error| {
+            let path = path.display();
+            io::Error::new(
+                error.kind(),
+                format!("cannot write the token to {path}: {error}; set debug.token_file to a file in a folder that this user may write"),
+            )
+        })?;
         let token = Self { digest: key.digest(), key, path };
         writeln!(file, "{}", token.key.secret().expose_secret())?;
         Ok(token)
@@ -59,6 +60,15 @@ impl Token {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         sent.and_then(|(_, token)| Key::parse(token).ok()).is_some_and(|key| key.matches(&self.digest))
     }
+}
+
+/// The file made anew, so that neither a link nor an open file of somebody else receives the token.
+fn fresh(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 impl Drop for Token {
@@ -114,5 +124,15 @@ mod tests {
             assert!(!token.is_in(&headers(&wrong)));
         }
         assert!(!format!("{token:?}").contains(&token.key.secret().expose_secret()[15..]));
+    }
+    #[test]
+    fn a_file_that_cannot_be_made_is_named_with_what_to_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("nowhere").join("token");
+        let told = Token::make(Some(&path)).expect_err("no folder").to_string();
+        assert!(
+            told.contains(&path.display().to_string()) && told.contains("set debug.token_file to"),
+            "{told}"
+        );
     }
 }

@@ -35,6 +35,7 @@ pub(super) const LOGIN: Setting = Setting {
     unit: "secret",
     secret: Secrecy::Secret,
     help: "The same as a value, instead of a file.",
+    chart: "",
 };
 pub(super) const NATS_CERT: Setting = row(
     "cluster.nats_cert",

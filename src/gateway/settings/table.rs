@@ -324,5 +324,5 @@ pub(super) const fn row(
     unit: &'static str,
     help: &'static str,
 ) -> Setting {
-    Setting { key, flag, env, default, unit, secret: Secrecy::Plain, help }
+    Setting { key, flag, env, default, unit, secret: Secrecy::Plain, help, chart: "" }
 }

@@ -14,6 +14,7 @@ const TABLE: &[Setting] = &[
         unit: "https URL",
         secret: Secrecy::Plain,
         help: "Where to attach.",
+        chart: "gateway.url",
     },
     Setting {
         key: "link.window",
@@ -23,6 +24,7 @@ const TABLE: &[Setting] = &[
         unit: "size such as 1MiB",
         secret: Secrecy::Plain,
         help: "The window of a stream | bytes.",
+        chart: "",
     },
     Setting {
         key: "access_key",
@@ -32,6 +34,7 @@ const TABLE: &[Setting] = &[
         unit: "key",
         secret: Secrecy::Secret,
         help: "The access key.",
+        chart: "",
     },
     Setting {
         key: "access_key_file",
@@ -41,6 +44,7 @@ const TABLE: &[Setting] = &[
         unit: "path",
         secret: Secrecy::Plain,
         help: "The file with the access key.",
+        chart: "",
     },
     Setting {
         key: "connections.*.timeout",
@@ -50,6 +54,7 @@ const TABLE: &[Setting] = &[
         unit: "duration such as 10s",
         secret: Secrecy::Plain,
         help: "How long a request may take.",
+        chart: "",
     },
     Setting {
         key: "connections.*.projects",
@@ -59,6 +64,7 @@ const TABLE: &[Setting] = &[
         unit: "list of project keys",
         secret: Secrecy::Plain,
         help: "The projects that it may touch.",
+        chart: "",
     },
     Setting {
         key: "connections.*.token",
@@ -68,6 +74,7 @@ const TABLE: &[Setting] = &[
         unit: "token",
         secret: Secrecy::Secret,
         help: "The token.",
+        chart: "",
     },
 ];
 
@@ -108,7 +115,7 @@ fn all_problems_are_reported_at_once_each_with_its_source() {
         format!("connections.a.projekts (file {path}): is not a known setting; did you mean `connections.a.projects`?"),
         format!("gatewy (file {path}): is not a known setting; did you mean `gateway`?"),
         "gateway.url (not set): is required; set --gateway-url or GATEWAY_URL or OLD_GATEWAY_URL or `gateway.url` in \
-         the settings file to a https URL"
+         the settings file (chart: gateway.url) to a https URL"
             .to_owned(),
         "link.window (environment LINK_WINDOW): `1MB` has a unit other than B, KiB, MiB or GiB (1KiB is 1024 bytes); \
          set --link-window or LINK_WINDOW or `link.window` in the settings file to a size such as 1MiB"
