@@ -58,7 +58,8 @@ class Cluster:
         # It says what it builds, which takes minutes. A first start may stop half-way, and the next one goes on from there.
         for _ in range(2):
             if subprocess.run([self.tool, "up"]).returncode == 0:
-                return self.storage()
+                self.storage()
+                return self.bridge()
             self.down()
         raise Failed(f"{self.tool} up has failed twice")
 
@@ -69,6 +70,13 @@ class Cluster:
         for node in json.loads(must(self.kubectl("get", "nodes", "-o", "json")).out)["items"]:
             if "ephemeral-storage" not in node["status"]["allocatable"]:
                 must(self.kubectl("patch", "node", node["metadata"]["name"], "--subresource=status", "--type=merge", "-p", patch))
+
+    def bridge(self):
+        """A bridge that nobody has given an address takes that of a port of its own, and another one whenever pods come and go: for
+        half a minute the pods beside them then send to an address that nothing has, their questions for names too."""
+        links = json.loads(must(self.beside("ip", "-json", "-details", "link", "show", "type", "bridge")).out)
+        for link in links:
+            must(self.beside("ip", "link", "set", "dev", link["ifname"], "address", "02:00:00:00:00:01"))
 
     def down(self):
         if self.tool:
