@@ -91,8 +91,11 @@ impl Drop for Link {
     fn drop(&mut self) {
         let Self { far, near, wire } = self;
         if let Some(wire) = wire {
-            // It may have ended by itself.
+            // It may have ended by itself. The next link's device has the same name, and this one's goes with the process.
             let _ = wire.start_kill();
+            while matches!(wire.try_wait(), Ok(None)) {
+                std::thread::yield_now();
+            }
         }
         let script =
             format!("ip link del gpwan; ip netns del {far}; ip netns del {near}; rm -r /etc/netns/{far}");

@@ -12,7 +12,7 @@ use gitproxy::proto::scm::v1::comments_client::CommentsClient;
 use gitproxy::proto::scm::v1::files_client::FilesClient;
 use gitproxy::proto::scm::v1::pull_requests_client::PullRequestsClient;
 use gitproxy::proto::scm::v1::repos_client::ReposClient;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use tonic::{Code, Request, Status};
 
 use crate::processes::house::{Caller, Way};
@@ -34,7 +34,7 @@ pub(crate) struct Tally {
     pub(crate) ends: BTreeMap<(&'static str, String), u64>,
     /// Those that had not ended at their deadline and a second.
     pub(crate) hung: Vec<String>,
-    /// Those that had not, while the gateway was frozen: nobody but the caller itself could end them.
+    /// Those that had not, the gateway being frozen for a part of that: nobody but the caller itself could end them.
     pub(crate) unanswered: u64,
     /// When the gateway is frozen no more; far away while it is frozen.
     thawed: Option<Instant>,
@@ -166,12 +166,12 @@ impl Load {
         F: Future<Output = Result<(), Status>>,
     {
         let begun = Instant::now();
-        let whole = async { work(self.line().await?).await };
-        let ended = timeout(limit + LATE, whole).await;
-        let Ok(ended) = ended else {
-            self.tell(|tally| match tally.thawed {
-                Some(thawed) if thawed + LATE > begun + limit => tally.unanswered += 1,
-                Some(_) | None => tally.hung.push(format!("{name} of {:?} ago", begun.elapsed())),
+        let mut whole = Box::pin(async { work(self.line().await?).await });
+        let Ok(ended) = timeout(limit + LATE, &mut whole).await else {
+            let late = self.late(begun, limit, whole).await;
+            self.tell(|tally| match late {
+                Late::Frozen => tally.unanswered += 1,
+                Late::Hung => tally.hung.push(format!("{name} of {:?} ago", begun.elapsed())),
             });
             return Err(Status::deadline_exceeded("the caller's own"));
         };
@@ -184,6 +184,18 @@ impl Load {
         }
         self.tell(|tally| *tally.ends.entry((name, end)).or_default() += 1);
         ended
+    }
+
+    /// Why a call has not ended in time. A gateway that was frozen when the call came has counted its time from the thaw on.
+    async fn late(&self, begun: Instant, limit: Duration, rest: impl Future) -> Late {
+        match self.tell(|tally| tally.thawed) {
+            Some(thawed) if thawed > Instant::now() => Late::Frozen,
+            Some(thawed) if thawed > begun => match timeout_at(thawed + limit + LATE, rest).await {
+                Ok(_) => Late::Frozen,
+                Err(_) => Late::Hung,
+            },
+            Some(_) | None => Late::Hung,
+        }
     }
 
     /// The connection to the gateway, a new one if the last has ended.
@@ -252,6 +264,15 @@ impl Load {
     fn tell<T>(&self, what: impl FnOnce(&mut Tally) -> T) -> T {
         what(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Why a call has not ended at its deadline and a second.
+#[derive(Clone, Copy)]
+enum Late {
+    /// The gateway was frozen for a part of that time: nobody but the caller itself could end it.
+    Frozen,
+    /// For no reason.
+    Hung,
 }
 
 #[derive(Clone, Copy)]

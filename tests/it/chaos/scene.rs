@@ -25,6 +25,10 @@ pub(crate) struct Scene {
     agent: Program,
     proxy: Option<Proxy>,
     load: Load,
+    /// Since when the agent may take the link for lost: sessions between faults that follow each other soon count for nothing.
+    lost: Instant,
+    /// When the link was back after the last fault.
+    back: Instant,
     /// Of the load; cut when this is dropped.
     tasks: Tasks,
     // Last but for what they need: a namespace goes when nothing runs in it.
@@ -46,6 +50,8 @@ pub(crate) struct Seen {
     /// Since the fault before.
     pub(crate) calls: u64,
     pub(crate) failed: u64,
+    /// Those by what they did and how they ended.
+    ends: Vec<String>,
     pub(crate) unanswered: u64,
     pub(crate) hung: Vec<String>,
     /// Writes that were done twice, or answered and not done.
@@ -74,11 +80,13 @@ impl Scene {
         load.open_pr().await;
         let tasks = Tasks::new();
         load.start(&tasks);
-        Some(Self { house, agent, proxy, load, tasks, netns })
+        let now = Instant::now();
+        Some(Self { house, agent, proxy, load, lost: now, back: now, tasks, netns })
     }
 
     /// Has the fault, heals it, waits for the link and tells what was seen.
     pub(crate) async fn meet(&mut self, fault: &Fault) -> Seen {
+        self.begin(fault).await;
         let before = self.load.tally();
         let healed = match fault.kind {
             Kind::Kill(_) | Kind::Freeze(_) | Kind::Swap => Ok(self.harm_process(fault).await),
@@ -91,9 +99,22 @@ impl Scene {
             Ok(healed) => self.back_after(healed).await,
             Err(_) => Duration::ZERO,
         };
+        let outage = self.lost.elapsed().saturating_sub(back);
+        self.back = Instant::now();
         // Calls that the fault caught end or hang by then.
         pause(SETTLE).await;
-        self.seen(fault, healed.err(), back, &before)
+        self.seen(fault, healed.err(), back, outage, &before)
+    }
+
+    /// Waits for a link that counts as one where, without it, a short fault would lengthen an outage to a long one.
+    async fn begin(&mut self, fault: &Fault) {
+        let outage = self.lost.elapsed() + fault.length;
+        if fault.length <= SHORT && outage > SHORT {
+            pause(STEADY.saturating_sub(self.back.elapsed())).await;
+        }
+        if self.back.elapsed() >= STEADY {
+            self.lost = Instant::now();
+        }
     }
 
     async fn harm_process(&mut self, fault: &Fault) -> Instant {
@@ -176,14 +197,21 @@ impl Scene {
         NEVER
     }
 
-    fn seen(&self, fault: &Fault, skipped: Option<&'static str>, back: Duration, before: &Tally) -> Seen {
+    fn seen(
+        &self,
+        fault: &Fault,
+        skipped: Option<&'static str>,
+        back: Duration,
+        outage: Duration,
+        before: &Tally,
+    ) -> Seen {
         let after = self.load.tally();
         let count = |tally: &Tally, only: fn(&str) -> bool| -> u64 {
             tally.ends.iter().filter(|((_, end), _)| only(end)).map(|(_, count)| count).sum()
         };
         let grown = |only| count(&after, only) - count(before, only);
-        let long = fault.length > Duration::from_secs(15);
-        let bound = if long { backoff::bound(fault.length) + Duration::from_secs(1) } else { SOON };
+        let long = fault.length > SHORT;
+        let bound = if long { backoff::bound(outage) + Duration::from_secs(1) } else { SOON };
         Seen {
             fault: fault.clone(),
             skipped,
@@ -193,6 +221,7 @@ impl Scene {
             gateway: resident(&self.house.gateway),
             calls: grown(|_| true),
             failed: grown(|end| end != "OK"),
+            ends: ends(before, &after),
             unanswered: after.unanswered - before.unanswered,
             hung: after.hung[before.hung.len()..].to_vec(),
             wrong: self.load.wrong(&self.house.sim),
@@ -236,8 +265,21 @@ impl fmt::Display for Seen {
         )?;
         write!(f, "{} hung, {} wrong writes, ", self.hung.len(), self.wrong.len())?;
         write!(f, "agent {agent:.1} MiB, gateway {gateway:.1} MiB")?;
+        if !self.ends.is_empty() {
+            write!(f, " ({})", self.ends.join(", "))?;
+        }
         self.hung.iter().chain(&self.wrong).try_for_each(|what| write!(f, "; {what}"))
     }
+}
+
+/// The calls that failed since `before`.
+fn ends(before: &Tally, after: &Tally) -> Vec<String> {
+    let failed = after.ends.iter().filter(|((_, end), _)| end != "OK");
+    let since = failed.map(|(key, count)| (key, count - before.ends.get(key).unwrap_or(&0)));
+    since
+        .filter(|(_, count)| *count > 0)
+        .map(|((name, end), count)| format!("{count} {name} {end}"))
+        .collect()
 }
 
 fn start_agent(house: &House, netns: &Netns, proxy: Option<&Proxy>) -> Program {
@@ -283,4 +325,8 @@ const EVERY: Duration = Duration::from_millis(25);
 const SETTLE: Duration = Duration::from_millis(500);
 /// How soon the link is to be back.
 const SOON: Duration = Duration::from_secs(2);
+/// A fault of that length or less is one that the link must be back from so soon.
+const SHORT: Duration = Duration::from_secs(15);
+/// How long a session must last for the agent to count it as a link, and a little beside.
+const STEADY: Duration = Duration::from_millis(5500);
 const NEVER: Duration = Duration::from_secs(120);
