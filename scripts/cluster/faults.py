@@ -27,12 +27,12 @@ class Faults:
         wrong, broken = self.beside.keys["wrong"]["key"], "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
         self.faults = {
             "ca-wrong": Fault("a wrong CA", r"remedy=.*customCaCert", ca=self.beside.public.with_suffix(".crt").read_text()),
-            "ca-broken": Fault("a CA that is no certificate", r"trust\.ca_files.*; set .*chart: customCaCert", UNUSABLE, ca=broken),
+            "ca-broken": Fault("a CA that is no certificate", r"trust\.ca_files.*; set .* \(chart: customCaCert, base64 of PEM; ", UNUSABLE, ca=broken),
             "proxy": Fault("a proxy that refuses", r"remedy=.*proxy", proxy=REFUSES),
             # A key is asked for once a minute, and up to half as much later.
             "key-wrong": Fault("a wrong access key", r"remedy=.*access key", key=wrong, repeats=100),
-            "key-typo": Fault("an access key with a typing error", r"access_key.*; set .*chart: accessKey", UNUSABLE, key=typo(wrong)),
-            "key-missing": Fault("a missing access key", r"access_key_file.*; set .*chart: accessKey", UNUSABLE, key="",
+            "key-typo": Fault("an access key with a typing error", r"access_key.*; set .* \(chart: accessKey, the key itself; ", UNUSABLE, key=typo(wrong)),
+            "key-missing": Fault("a missing access key", r"access_key_file.*; set .* \(chart: .*existingSecret\.accessKey\)", UNUSABLE, key="",
                                  existingSecret={"accessKey": {"name": "nowhere"}}),
         }
 

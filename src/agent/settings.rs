@@ -22,13 +22,13 @@ pub const TABLE: &[Setting] = &[
         &["ACCESS_KEY"],
         "The agent's access key. Give this or the file, not both.",
     )
-    .charted("accessKey"),
+    .charted("accessKey, the key itself; or the Secret of existingSecret.accessKey"),
     plain(
         ["gateway.access_key_file", "access-key-file", "", "path"],
         &["ACCESS_KEY_FILE"],
         "The file that holds the access key; it is read again when it changes.",
     )
-    .charted("accessKey"),
+    .charted("accessKey, the key itself; or the Secret of existingSecret.accessKey"),
     secret(
         ["gateway.proxy", "proxy URL, or the word none"],
         &["GATEWAY_PROXY"],
@@ -83,13 +83,13 @@ pub const TABLE: &[Setting] = &[
         &["CUSTOM_CA_CERT"],
         "The customer's CA certificates, trusted beside the platform's: any number, with any white space.",
     )
-    .charted("customCaCert"),
+    .charted("customCaCert, base64 of PEM; or the Secret of existingSecret.customCaCert"),
     plain(
         ["trust.ca_files", "ca-file", "", "list of paths to PEM files or to folders of them"],
         &["CUSTOM_CA_CERT_FILE"],
         "The customer's CA certificates, trusted beside the platform's; they are read again when they change.",
     )
-    .charted("customCaCert"),
+    .charted("customCaCert, base64 of PEM; or the Secret of existingSecret.customCaCert"),
     plain(
         ["trust.root_file", "", "", "path to a PEM file"],
         &["SSL_CERT_FILE"],
@@ -146,37 +146,37 @@ pub const TABLE: &[Setting] = &[
         &[],
         "The Bitbucket of the connection of that name; context path included.",
     )
-    .charted("gitproxy.connections"),
+    .charted("in gitproxy.connections"),
     plain(
         ["connections.*.user", "", "", "user name"],
         &[],
         "The user that the connection acts as: needed when `auth` is basic; when it is bearer, whose the token must be, which a connection test checks.",
     )
-    .charted("gitproxy.connections"),
+    .charted("in gitproxy.connections"),
     plain(
         ["connections.*.auth", "", "bearer", "word: bearer or basic"],
         &[],
         "How the connection sends its token: an HTTP access token as bearer, a password as basic.",
     )
-    .charted("gitproxy.connections"),
+    .charted("in gitproxy.connections"),
     plain(
         ["connections.*.token_file", "", "", "path"],
         &[],
         "The file that holds the connection's token; it is read again when it changes.",
     )
-    .charted("gitproxy.connections"),
+    .charted("in gitproxy.connections"),
     plain(
         ["connections.*.allow_http", "", "false", "word: true or false"],
         &[],
         "Whether the connection's URL may be plain http to another machine: its token then travels in the clear.",
     )
-    .charted("gitproxy.connections"),
+    .charted("in gitproxy.connections"),
     plain(
         ["connections.*.projects", "", "", "list of project keys"],
         &[],
         "The projects that the connection may touch, and no others.",
     )
-    .charted("gitproxy.connections"),
+    .charted("in gitproxy.connections"),
     plain(
         ["connections.*.client_cert_file", "", "", "path to a PEM file"],
         &[],

@@ -36,7 +36,8 @@ pub struct Setting {
     pub secret: Secrecy,
     /// One sentence that says what it does.
     pub help: &'static str,
-    /// The value of the Helm chart that sets it, such as `proxy.httpsProxy`; empty if there is none.
+    /// The value of the Helm chart that sets it, and what is given there where that is something else, such as
+    /// `proxy.httpsProxy`; empty if there is none.
     pub chart: &'static str,
 }
 
@@ -105,11 +106,16 @@ impl Setting {
         Self { chart, ..self }
     }
 
+    /// What to do about a bad value of `key`.
+    fn remedy(&self, key: &str) -> String {
+        let chart = if self.chart.is_empty() { String::new() } else { format!(" (chart: {})", self.chart) };
+        format!("set {} to a {}{chart}", self.ways(key), self.unit)
+    }
+
     /// The ways to set it, for a sentence that tells what to do.
     fn ways(&self, key: &str) -> String {
         let flag = (!self.flag.is_empty()).then(|| format!("--{}", self.flag));
-        let chart = if self.chart.is_empty() { String::new() } else { format!(" (chart: {})", self.chart) };
-        let file = format!("`{key}` in the settings file{chart}");
+        let file = format!("`{key}` in the settings file");
         flag.into_iter()
             .chain(self.env.iter().map(|&name| name.to_owned()))
             .chain([file])

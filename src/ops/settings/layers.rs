@@ -122,8 +122,7 @@ impl Layers {
 
     /// Makes a problem with the value of `key`, for a check that needs more than its text.
     pub fn problem(&self, key: &str, what: &str) -> Problem {
-        let remedy =
-            self.setting(key).map(|setting| format!("set {} to a {}", setting.ways(key), setting.unit));
+        let remedy = self.setting(key).map(|setting| setting.remedy(key));
         Problem {
             setting: key.to_owned(),
             came_from: self.came_from(key),

@@ -115,7 +115,7 @@ fn all_problems_are_reported_at_once_each_with_its_source() {
         format!("connections.a.projekts (file {path}): is not a known setting; did you mean `connections.a.projects`?"),
         format!("gatewy (file {path}): is not a known setting; did you mean `gateway`?"),
         "gateway.url (not set): is required; set --gateway-url or GATEWAY_URL or OLD_GATEWAY_URL or `gateway.url` in \
-         the settings file (chart: gateway.url) to a https URL"
+         the settings file to a https URL (chart: gateway.url)"
             .to_owned(),
         "link.window (environment LINK_WINDOW): `1MB` has a unit other than B, KiB, MiB or GiB (1KiB is 1024 bytes); \
          set --link-window or LINK_WINDOW or `link.window` in the settings file to a size such as 1MiB"

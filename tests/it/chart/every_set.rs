@@ -117,6 +117,19 @@ fn every_object_is_in_the_namespace_that_is_asked_for() {
 }
 
 #[test]
+fn names_that_look_like_numbers_stay_names() {
+    let Some(helm) = Helm::newest() else { return };
+    for (chart, set) in sets() {
+        let arguments = ["--values", &set, "--set-string", "namespaceOverride=123"];
+        let objects = helm.release(chart, ["1e3", "backline"], &arguments);
+        for object in objects.all() {
+            assert_eq!(at(object, "/metadata/namespace"), "123", "{set}");
+            assert_eq!(at(object, "/metadata/labels/app.kubernetes.io~1instance"), "1e3", "{set}");
+        }
+    }
+}
+
+#[test]
 fn a_package_has_what_an_installation_needs_and_no_value_set() {
     let Some(helms) = Helm::both() else { return };
     for helm in &helms {

@@ -51,6 +51,13 @@ impl Helm {
         self.does(&[&["template", "backline", chart, "--namespace", "backline"], arguments].concat())
     }
 
+    /// What a release of that name renders in a namespace.
+    pub(crate) fn release(&self, chart: Chart, [name, namespace]: [&str; 2], arguments: &[&str]) -> Objects {
+        let folder = chart.folder();
+        let common = ["template", name, folder.to_str().expect("UTF-8"), "--namespace", namespace];
+        self.objects(&self.does(&[&common, arguments].concat()))
+    }
+
     /// Why it does not render a chart.
     pub(crate) fn refuses(&self, chart: Chart, arguments: &[&str]) -> String {
         let folder = chart.folder();

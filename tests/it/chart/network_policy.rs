@@ -14,13 +14,15 @@ fn there_is_none_unless_it_is_asked_for() {
 #[test]
 fn nothing_comes_in_and_the_ports_of_the_urls_go_out() {
     let Some(helm) = Helm::newest() else { return };
-    let set = "networkPolicy.enabled=true,proxy.httpsProxy=http://proxy:3128,proxy.httpProxy=proxy:3129";
-    let rules = rules(&helm, &["--set", set]);
+    let set =
+        "networkPolicy.enabled=true,proxy.httpsProxy=http://u:p#a%@proxy:3128,proxy.httpProxy=proxy:3129";
+    let servers = "gitproxy.allowedServers={https://[fd00::1]:8443/git,10.0.0.0/8,http://git.example.com}";
+    let rules = rules(&helm, &["--set", set, "--set", servers]);
     assert_eq!(rules["ingress"], json!([]));
     assert_eq!(rules["policyTypes"], json!(["Ingress", "Egress"]));
     assert_eq!(rules["egress"].as_array().map(Vec::len), Some(2));
     assert_eq!(ports(&rules["egress"][0]), [53, 53]);
-    assert_eq!(ports(&rules["egress"][1]), [443, 7990, 3129, 3128]);
+    assert_eq!(ports(&rules["egress"][1]), [443, 7990, 3129, 3128, 8443, 80]);
     assert!(rules["egress"][1].get("to").is_none(), "to anywhere");
 }
 

@@ -69,6 +69,14 @@ fn a_connection_is_refused_that_lacks_what_it_needs() {
             r#"{"name": "a", "url": "https://g", "projects": ["P"], "secret": {"name": "s"}, "token": "c4nary"}"#,
             "additional properties 'token' not allowed",
         ),
+        (
+            r#"{"name": "a", "url": "https://g", "projects": ["P"], "secret": {"name": "s"}, "auth": "basic"}"#,
+            "missing property 'user'",
+        ),
+        (
+            r#"{"name": "a", "url": "http://g", "projects": ["P"], "secret": {"name": "s"}}"#,
+            "missing property 'allowHttp'",
+        ),
     ] {
         let argument = format!("gitproxy.connections=[{connection}]");
         let said = helm.refuses(Chart::Agent, &enabled(&["--set-json", &argument]));
@@ -125,6 +133,7 @@ fn a_gateway_is_refused_that_could_not_work() {
 const REFUSALS: &[(&str, &str)] = &[
     ("gitproxy.policy.rules=x", "at '/gitproxy/policy': value must be 'not supported by this version'"),
     ("gitproxy.policy=", "at '/gitproxy/policy': value must be 'not supported by this version'"),
+    ("gitproxy.nodeSelector.gpu=true", "at '/gitproxy/nodeSelector/gpu': got boolean, want null or string"),
     ("gitproxy.replicaCount=two", "at '/gitproxy/replicaCount': got string, want integer"),
     ("gitproxy.enabled=yes", "at '/gitproxy/enabled': got string, want boolean"),
     ("accessKey=12", "at '/accessKey': got number, want null or string"),

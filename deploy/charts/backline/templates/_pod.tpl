@@ -11,7 +11,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{/* Labels that the agent's pods and the doctor's have in common; they say nothing of a version. */}}
 {{- define "backline.instance" -}}
 app.kubernetes.io/name: gitproxy
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- end -}}
 
 {{- define "backline.image" -}}

@@ -91,7 +91,8 @@ The Secret and key that hold the access key, as YAML; it fails with one sentence
 
 {{/* The port of a URL; a proxy's may be without its scheme. */}}
 {{- define "backline.port" -}}
-{{- $url := urlParse (ternary . (printf "http://%s" .) (contains "://" .)) -}}
-{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) -}}
-{{- $port | default (ternary "443" "80" (eq $url.scheme "https")) -}}
+{{- $rest := regexReplaceAll "^[A-Za-z][A-Za-z0-9+.-]*://" . "" -}}
+{{- $authority := regexFind "^[^/?#]+" (regexReplaceAll "^[^/]*@" $rest "") -}}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $authority) -}}
+{{- $port | default (ternary "443" "80" (hasPrefix "https://" (lower .))) -}}
 {{- end -}}

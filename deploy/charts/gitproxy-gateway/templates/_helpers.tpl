@@ -13,7 +13,7 @@
 {{/* What a Service finds its pods by. */}}
 {{- define "gateway.selector" -}}
 app.kubernetes.io/name: gitproxy-gateway
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: gateway
 {{- end -}}
 
@@ -27,7 +27,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* What every object's metadata begins with, but for its name. */}}
 {{- define "gateway.metadata" -}}
-namespace: {{ include "gateway.namespace" . }}
+namespace: {{ include "gateway.namespace" . | quote }}
 labels:
   {{- include "gateway.labels" . | nindent 2 }}
 {{- end -}}
