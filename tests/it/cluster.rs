@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use gitproxy::egress::ClientIdentity;
 use gitproxy::gateway::Gateway;
+use gitproxy::gateway::cluster::Config;
 use gitproxy::proto::Reason;
 use gitproxy::proto::scm::v1 as pb;
+use gitproxy::tunnel::is_unprocessed;
 use tokio::time::{Instant, timeout};
 use tonic::{Code, Status};
 
 use crate::commands::{opening, web};
 use crate::tools::Nats;
-use crate::world::knock::knock;
+use crate::world::knock::{ask, connect, knock};
 use crate::world::{Caller, World, peers};
 
 #[tokio::test]
@@ -69,6 +71,27 @@ async fn a_watch_that_is_given_up_and_a_deadline_end_at_the_agent_too() {
 }
 
 #[tokio::test]
+async fn calls_in_flight_outlive_the_entries_of_a_gateway_that_only_fell_silent() {
+    let Some(nats) = Nats::start().await else { return };
+    // It beats once.
+    let once = |config, _: &_| Config { beat: Duration::from_secs(3600), ..config };
+    let world = World::with(|plan| plan.local("main").cluster_with(&nats.url(), once)).await;
+    let far = world.another(&nats.url()).await;
+    let (near, caller) = (world.caller().await, world.caller_at(&far).await);
+    caller.sees("site", 1).await;
+    let id = pull_request(&near).await;
+    let asked = pb::WatchPrRequest { repo: web(), id, ..Default::default() };
+    let mut watch = caller.pull_requests().watch_pr(caller.ask(asked)).await.expect("a watch").into_inner();
+    watch.message().await.expect("a message");
+
+    until(|| async { instances(&caller).await == 0 }).await;
+    let comment =
+        pb::PostCommentRequest { repo: web(), pr_id: id, text: "still there?".into(), ..Default::default() };
+    near.comments().post_comment(near.ask(comment)).await.expect("commented");
+    watch.message().await.expect("the watch goes on").expect("a change");
+}
+
+#[tokio::test]
 async fn entries_of_a_dead_gateway_vanish() {
     let Some(nats) = Nats::start().await else { return };
     let (world, far) = cluster(&nats).await;
@@ -81,12 +104,7 @@ async fn entries_of_a_dead_gateway_vanish() {
     // As a kill does: nobody says goodbye.
     world.tasks.cut();
     let began = Instant::now();
-    until(|| async {
-        let asked = gitproxy::proto::gateway::v1::ListAgentsRequest {};
-        let listed = caller.agents().list_agents(caller.ask(asked)).await.expect("listed").into_inner();
-        listed.agents.iter().all(|agent| agent.instances.is_empty())
-    })
-    .await;
+    until(|| async { instances(&caller).await == 0 }).await;
     let status = get_repo(&caller, web()).await.expect_err("away");
     assert_eq!(Reason::of(&status), Some(Reason::AgentAway), "{status:?}");
     assert!(began.elapsed() < peers::BEAT * 20, "{:?}", began.elapsed());
@@ -151,7 +169,7 @@ async fn the_mark_of_a_hop_is_refused_at_the_callers_door() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_in_no_live_entry_gets_no_answer() {
+async fn a_gateway_in_no_live_entry_hears_that_nothing_was_done() {
     let Some(nats) = Nats::start().await else { return };
     let world = World::with(|plan| plan.local("main").cluster(&nats.url())).await;
     let (config, listener) = peers::join(&nats.url(), world.folder(), &world.tasks);
@@ -160,10 +178,38 @@ async fn a_certificate_that_is_in_no_live_entry_gets_no_answer() {
     // Of the right authority, but no gateway's.
     let (ca, files) = peers::certificate(world.folder());
     let stranger = ClientIdentity::open(&files, &world.tasks).expect("a certificate");
-    for identity in [Some(stranger), None] {
-        let status = knock(&world.tasks, (&ca, identity), &advertise, "acme/site/one").await;
-        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    }
+    let status = knock(&world.tasks, (&ca, Some(stranger)), &advertise, "acme/site/one").await;
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(is_unprocessed(&status), "{status:?}");
+    // Without a certificate there is no connection.
+    let status = knock(&world.tasks, (&ca, None), &advertise, "acme/site/one").await;
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(!is_unprocessed(&status), "{status:?}");
+}
+
+#[tokio::test]
+async fn the_connection_of_a_gateway_that_is_gone_takes_no_call_and_ends() {
+    let Some(nats) = Nats::start().await else { return };
+    let world = World::with(|plan| plan.local("main").cluster(&nats.url())).await;
+    let (called, listener) = peers::join(&nats.url(), world.folder(), &world.tasks);
+    let advertise = called.advertise.clone();
+    let _called = world.gateway_with((called, listener), &world.tasks).await;
+    let (config, listener) = peers::join(&nats.url(), world.folder(), &world.tasks);
+    let (ca, identity) = (peers::certificate(world.folder()).0, config.identity.clone());
+    let third = world.gateway_with((config, listener), &world.tasks).await;
+
+    let channel = connect(&world.tasks, (&ca, Some(identity)), &advertise).await.expect("a connection");
+    let status = ask(&channel, "acme/site/none").await;
+    assert!(is_unprocessed(&status) && status.message().contains("has left"), "{status:?}");
+    assert!(!channel.is_closed());
+
+    third.drain().await;
+    let refused = async {
+        while !channel.is_closed() {
+            assert!(is_unprocessed(&ask(&channel, "acme/site/none").await))
+        }
+    };
+    timeout(LONG, refused).await.expect("the connection ends");
 }
 
 #[tokio::test]
@@ -214,6 +260,13 @@ async fn pull_request(caller: &Caller) -> i64 {
     caller.files().edit_file(caller.ask(edit)).await.expect("a commit");
     let opened = caller.pull_requests().open_pr(caller.ask(opening("x"))).await.expect("opened");
     opened.into_inner().pull_request.expect("one").id
+}
+
+/// How many instances of agents the gateway knows that this caller calls.
+async fn instances(caller: &Caller) -> usize {
+    let asked = gitproxy::proto::gateway::v1::ListAgentsRequest {};
+    let listed = caller.agents().list_agents(caller.ask(asked)).await.expect("listed").into_inner();
+    listed.agents.iter().map(|agent| agent.instances.len()).sum()
 }
 
 /// Calls in flight at the agent's own gateway.

@@ -13,6 +13,7 @@ use tower::{ServiceBuilder, service_fn};
 use tracing::{debug, warn};
 
 use super::hop::{self, Hop};
+use super::shared::Guest;
 use super::{Bounds, Shared};
 use crate::egress::serve::{self, ServerTls};
 use crate::gateway::callers::ObserveLayer;
@@ -70,27 +71,56 @@ impl Door {
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let fingerprint = shown.map(|der| serve::fingerprint(der)).unwrap_or_default();
         // A gateway that has just come may call before its entry has arrived here.
-        let known = timeout(ENTRY, self.shared.gateway_of(&fingerprint)).await;
-        let Ok(gateway) = known else {
-            return warn!(
+        let known = tokio::select! {
+            known = timeout(ENTRY, self.shared.guest(&fingerprint)) => known.ok(),
+            () = self.tasks.draining() => None,
+        };
+        let Some(guest) = known else {
+            return self.refuse(stream, &fingerprint).await;
+        };
+        drop(place);
+        debug!(listener = "peers", ?guest, "a peer is connected");
+        let connection = self.tasks.group();
+        let stack = self.stack(guest, &connection);
+        let ended = tunnel::serve(stream, stack, &self.bounds.tunnel, &connection).await;
+        debug!(listener = "peers", fingerprint, ?ended, "a peer's connection ended");
+    }
+
+    /// Tells a gateway that is in no entry here that none of its calls was taken: were the connection just closed, it would have to
+    /// take them for lost.
+    async fn refuse(&self, stream: TlsStream<TcpStream>, fingerprint: &str) {
+        if !self.tasks.is_draining() {
+            warn!(
                 listener = "peers",
                 fingerprint,
                 "a connection is refused: no live gateway of the directory has its certificate; if it is a gateway, give it and \
                  this one the same `cluster.nats` and `cluster.bucket`, and look whether either says that NATS is away"
             );
-        };
-        drop(place);
-        let ended =
-            tunnel::serve(stream, self.stack(gateway.clone()), &self.bounds.tunnel, &self.tasks).await;
-        debug!(listener = "peers", gateway, ?ended, "a peer's connection ended");
+        }
+        let goodbye = self.tasks.group();
+        goodbye.begin_drain();
+        let refused = service_fn(async |_| Ok::<_, Infallible>(hop::untaken(hop::unknown())));
+        let refused = tunnel::serve(stream, tunnel::Service::new(refused), &self.bounds.tunnel, &goodbye);
+        if timeout(GOODBYE, refused).await.is_err() {
+            debug!(listener = "peers", fingerprint, "a connection that was refused is cut");
+        }
+        goodbye.cut();
     }
 
-    fn stack(&self, gateway: String) -> tunnel::Service {
+    fn stack(&self, guest: Guest, connection: &Tasks) -> tunnel::Service {
         let (shared, taken) = (Arc::clone(&self.shared), self.taken.clone());
+        let (guest, connection) = (Arc::new(guest), connection.clone());
         let serve = service_fn(move |request: http::Request<Body>| {
             taken.add(1, &[]);
-            let (shared, gateway) = (Arc::clone(&shared), gateway.clone());
-            async move { Ok::<_, Infallible>(forward(&shared, &gateway, request).await) }
+            let (shared, guest, connection) = (Arc::clone(&shared), Arc::clone(&guest), connection.clone());
+            async move {
+                if !shared.is_live(&guest) {
+                    // Who is there all the same comes again, and shows the certificate that it has now.
+                    connection.begin_drain();
+                    return Ok::<_, Infallible>(hop::untaken(hop::unknown()));
+                }
+                Ok(forward(&shared, request).await)
+            }
         });
         let stack = ServiceBuilder::new()
             // First: a span with the id of the trace that the call's own gateway logs.
@@ -107,11 +137,7 @@ impl Door {
 }
 
 /// Gives a call to the instance that it is for, if it is here. It goes no further: only sessions of this gateway are asked.
-async fn forward(shared: &Shared, gateway: &str, mut request: http::Request<Body>) -> http::Response<Body> {
-    if !shared.is_live(gateway) {
-        let message = "the directory has no such gateway any more";
-        return hop::untaken(Fault::new(Code::Unavailable, Reason::CredentialInvalid, message));
-    }
+async fn forward(shared: &Shared, mut request: http::Request<Body>) -> http::Response<Body> {
     if methods::find(request.uri().path()).is_none() {
         let message = "no such method: the gateways' builds differ too much";
         return hop::untaken(Fault::new(Code::Unimplemented, Reason::MethodUnknown, message));
@@ -132,7 +158,7 @@ async fn forward(shared: &Shared, gateway: &str, mut request: http::Request<Body
     // Of one instance only the newest session counts: there is nothing to draw lots for.
     let chosen = directory::choose(&sessions, &Wanted::default(), &Dice::seeded(0));
     let Some(session) = chosen else { return hop::untaken(hop::gone(&hop)) };
-    debug!(gateway, agent = %hop.agent, session = session.id, path = request.uri().path(), "taken from a peer");
+    debug!(agent = %hop.agent, session = session.id, path = request.uri().path(), "taken from a peer");
     match session.upstream.send(request).await {
         Ok(answer) => hop::cleaned(answer),
         Err(status) if tunnel::is_unprocessed(&status) => hop::untaken_status(status),
@@ -142,3 +168,5 @@ async fn forward(shared: &Shared, gateway: &str, mut request: http::Request<Body
 
 /// NATS carries an entry in milliseconds; after it was away, this gateway has to read it anew first.
 const ENTRY: Duration = Duration::from_secs(5);
+/// For a peer that has to answer once before its connection ends in order.
+const GOODBYE: Duration = Duration::from_secs(2);

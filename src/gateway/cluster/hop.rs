@@ -1,6 +1,7 @@
 //! The mark of a call that has come over from another gateway, and what that gateway is told of its fate.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::{Code, Status};
@@ -85,6 +86,12 @@ pub(super) fn gone(hop: &Hop) -> Fault {
     Fault::new(Code::Unavailable, Reason::AgentAway, message).with("agent", hop.agent.agent.as_str())
 }
 
+/// The gateway that sent the call is in no entry here, yet or any more.
+pub(super) fn unknown() -> Fault {
+    let message = "the gateway that holds the agent does not know the one that was called; nothing was done";
+    Fault::new(Code::Unavailable, Reason::AgentAway, message).retry_after(PAUSE)
+}
+
 /// The newest session of each of the `hidden` instances stays out while `sessions` have another.
 pub(super) fn without(sessions: &mut Vec<std::sync::Arc<Session>>, leaving: impl Fn(&Session) -> bool) {
     let mut elsewhere: BTreeMap<String, usize> = BTreeMap::new();
@@ -100,6 +107,8 @@ fn unmarked() -> Fault {
 }
 
 pub(super) const HOP: HeaderName = HeaderName::from_static("gitproxy-hop");
+/// Entries come with the next beats.
+const PAUSE: Duration = Duration::from_secs(1);
 const UNTAKEN: HeaderName = HeaderName::from_static("gitproxy-untaken");
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! through NATS and back. While NATS is away nothing beats, so nothing expires; and no two clocks are compared.
 
 mod gone;
+mod guest;
 mod odd;
 mod sick;
 
@@ -13,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{Notify, watch};
 use tracing::info;
+
+pub(super) use guest::Guest;
 
 use super::entry::{self, Attached};
 use super::peer::{Peer, Remote};
@@ -134,27 +137,6 @@ impl Shared {
         let mut sessions = self.memory.sessions(agent);
         sessions.retain(|session| session.place == Place::Here);
         sessions
-    }
-
-    pub(super) fn is_live(&self, gateway: &str) -> bool {
-        self.known().gateways.contains_key(gateway)
-    }
-
-    /// Waits for the live gateway with this certificate.
-    pub(super) async fn gateway_of(&self, fingerprint: &str) -> String {
-        let mut changes = self.changes.subscribe();
-        loop {
-            let found = {
-                let known = self.known();
-                let mut gateways = known.gateways.iter();
-                gateways.find(|(_, it)| it.entry.certificate == fingerprint).map(|(id, _)| id.clone())
-            };
-            if let Some(id) = found {
-                return id;
-            }
-            // The sender lives as long as this.
-            let _ = changes.changed().await;
-        }
     }
 
     /// A gateway has spoken; when it is this one, everything known has grown older by a beat.

@@ -114,6 +114,31 @@ async fn a_session_that_turns_sick_is_told_once() {
     assert!(house.shared.changed_sessions().is_empty());
 }
 
+#[tokio::test]
+async fn gateways_that_share_a_certificate_are_one_as_good_as_the_other() {
+    let house = House::new();
+    house.shared.heard_gateway("far", house.entry());
+    house.shared.heard_gateway("third", house.entry());
+    let guest = house.shared.guest(&house.entry().certificate).await;
+    for id in ["far", "third"] {
+        assert!(house.shared.is_live(&guest));
+        house.shared.heard_end(&gateway_key(id));
+    }
+    assert!(!house.shared.is_live(&guest));
+    house.shared.heard_gateway("fourth", house.entry());
+    assert!(house.shared.is_live(&guest));
+}
+
+#[tokio::test]
+async fn a_gateway_with_a_new_certificate_is_still_the_one_that_connected() {
+    let house = House::new();
+    house.shared.heard_gateway("far", house.entry());
+    let guest = house.shared.guest(&house.entry().certificate).await;
+    let renewed = entry::Gateway { certificate: "another".to_owned(), ..house.entry() };
+    house.shared.heard_gateway("far", renewed);
+    assert!(house.shared.is_live(&guest));
+}
+
 struct House {
     shared: Arc<Shared>,
     _folder: TempDir,

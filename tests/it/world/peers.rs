@@ -14,8 +14,8 @@ use rcgen::{
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-/// Beats are quick, so that a test sees a gateway vanish within a second.
-pub(crate) const BEAT: Duration = Duration::from_millis(150);
+/// Beats are quick, so that a test sees a gateway vanish within two seconds.
+pub(crate) const BEAT: Duration = Duration::from_millis(300);
 
 /// A gateway's part in the cluster of this NATS, with a certificate of its own; the authority is in `folder`.
 pub(crate) fn join(nats: &str, folder: &Path, tasks: &Tasks) -> (Config, TcpListener) {

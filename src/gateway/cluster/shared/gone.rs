@@ -45,6 +45,8 @@ impl Shared {
         self.told();
     }
 
+    /// Takes a gateway out, with its sessions. Its connection ends by itself, after the last call on it: whoever is silent at NATS
+    /// may well answer, and who is dead shows there sooner.
     pub(super) fn forget_gateway(&self, known: &mut Known, id: &str, cause: &str) {
         let Some(gateway) = known.gateways.remove(id) else { return };
         info!(gateway = id, name = gateway.entry.name, cause, "another gateway is gone");
@@ -53,7 +55,6 @@ impl Shared {
                 self.memory.leave(&session);
             }
         }
-        gateway.peer.cut();
     }
 
     pub(super) fn forget_session(&self, known: &mut Known, key: &str) {
