@@ -15,6 +15,8 @@ GATEWAY, OTHER_GATEWAY, BITBUCKET, PROXY = "app.backline.ai", "gateway.example.c
 NAMES = [GATEWAY, OTHER_GATEWAY, BITBUCKET, PROXY]
 # Not 9443 alone: agents come to the port of https, callers to their own.
 AGENTS_PORT, CALLERS_PORT, BITBUCKET_PORT, PROXY_PORT = 443, 9443, 8443, 3128
+# As docs/install.md has it.
+NATS, NATS_PORT = "nats", 4222
 REPO, LARGE, LARGE_SIZE = "SHOP/payments", "large.bin", 128 << 20
 
 
@@ -55,20 +57,23 @@ class Beside:
 
     def certify(self, authority):
         """Gives the gateway a certificate of this authority; one that runs takes it by itself."""
-        base, names = self.folder / "gateway", f"DNS:{GATEWAY},DNS:{OTHER_GATEWAY},IP:{self.cluster.address}"
-        extensions = self.folder / "extensions"
-        extensions.write_text(f"basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName={names}\n")
-        if not base.with_suffix(".key").exists():
-            must(run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=gateway",
-                      "-keyout", f"{base}.key", "-out", f"{base}.csr"]))
-        must(run(["openssl", "x509", "-req", "-in", f"{base}.csr", "-CA", f"{authority}.crt", "-CAkey", f"{authority}.key",
-                  "-CAcreateserial", "-days", "30", "-extfile", str(extensions), "-out", f"{base}.new"]))
-        base.with_suffix(".new").rename(base.with_suffix(".crt"))
+        self.certificate(self.folder / "gateway", authority, f"DNS:{GATEWAY},DNS:{OTHER_GATEWAY},IP:{self.cluster.address}")
         # Callers in the cloud believe whichever it has.
         both = "".join(it.with_suffix(".crt").read_text() for it in [self.public, self.company])
         (self.folder / "callers-ca.crt").write_text(both)
         if "gateway" in self.running:
             self.shown(authority)
+
+    def certificate(self, base, authority, names, usages="serverAuth"):
+        """Makes or renews a certificate for these names, with a key that stays."""
+        extensions = self.folder / "extensions"
+        extensions.write_text(f"basicConstraints=CA:FALSE\nextendedKeyUsage={usages}\nsubjectAltName={names}\n")
+        if not base.with_suffix(".key").exists():
+            must(run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={base.name}",
+                      "-keyout", f"{base}.key", "-out", f"{base}.csr"]))
+        must(run(["openssl", "x509", "-req", "-in", f"{base}.csr", "-CA", f"{authority}.crt", "-CAkey", f"{authority}.key",
+                  "-CAcreateserial", "-days", "30", "-extfile", str(extensions), "-out", f"{base}.new"]))
+        base.with_suffix(".new").rename(base.with_suffix(".crt"))
 
     def shown(self, authority):
         """Waits until the gateway shows a certificate of this authority."""
@@ -125,6 +130,15 @@ class Beside:
         who = [word for it in ["user.name=test", "user.email=test@example.com"] for word in ["-c", it]]
         commit = git(*who, "commit-tree", tree, "-p", head, "-m", "Add a large file")
         git("update-ref", head, commit)
+
+    def nats(self):
+        """Starts it as `nats`, with a certificate of a public authority."""
+        self.cluster.name(NATS)
+        self.certificate(self.folder / "nats", self.public, f"DNS:{NATS}")
+        (self.folder / "nats.conf").write_text(
+            f'listen: "{self.cluster.address}:{NATS_PORT}"\njetstream {{ store_dir: "jetstream" }}\n'
+            'tls { cert_file: "nats.crt", key_file: "nats.key" }\n')
+        self.begin("nats", [found("nats-server"), "-c", "nats.conf"], "Server is ready")
 
     def squid(self, rules):
         """Starts it with these rules, in place of the one before."""
@@ -192,12 +206,15 @@ class Beside:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def grpcurl(self, method, asked):
-        words = [found("grpcurl"), "-cacert", str(self.folder / "callers-ca.crt"), "-max-time", "20",
-                 "-H", f"authorization: Bearer {self.keys['caller']['key']}", "-d", json.dumps(asked),
-                 f"{self.cluster.address}:{CALLERS_PORT}", method]
-        done = self.cluster.beside(*words)
+        done = self.ask(method, asked, f"{self.cluster.address}:{CALLERS_PORT}", GATEWAY)
         check(done.code == 0, f"{method}: {done.err}{done.out}")
         return json.loads(done.out)
+
+    def ask(self, method, asked, address, name):
+        """Calls the gateway at an address, whose certificate is for this name."""
+        words = [found("grpcurl"), "-cacert", str(self.folder / "callers-ca.crt"), "-authority", name, "-max-time", "20",
+                 "-H", f"authorization: Bearer {self.keys['caller']['key']}", "-d", json.dumps(asked), address, method]
+        return self.cluster.beside(*words)
 
     def caller(self, *words):
         """Starts `examples/caller.rs`; `told` gives its report."""

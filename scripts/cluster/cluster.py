@@ -8,7 +8,9 @@ import subprocess
 import time
 from pathlib import Path
 
-NAMESPACE = "backline"
+# Of the agent, and of the gateway where it runs on the cluster too, as docs/install.md has them.
+NAMESPACE, CLOUD = "backline", "cloud"
+LABEL = "app=gitproxy"
 
 
 class Failed(Exception):
@@ -89,6 +91,11 @@ class Cluster:
         """Gives pods a name for what runs beside the cluster."""
         must(run([*self.name_words, self.address, name]))
 
+    def service(self, address, name):
+        """Gives pods a name that is Kubernetes' own, where the cluster gives none by itself."""
+        if self.tool:
+            must(run([*self.name_words, address, name]))
+
     def kubectl(self, *words, **options):
         return run([*self.kubectl_words, *words], **options)
 
@@ -107,7 +114,7 @@ class Cluster:
         must(done)
         return json.loads(done.out) if done.out.strip() else {}
 
-    def pods(self, namespace=NAMESPACE, label="app=gitproxy"):
+    def pods(self, namespace=NAMESPACE, label=LABEL):
         """The pods that are not about to go, the oldest first."""
         pods = [Pod(it) for it in self.get("pods", "-l", label, namespace=namespace).get("items", [])]
         return sorted((pod for pod in pods if not pod.going), key=lambda pod: pod.made)
@@ -116,15 +123,15 @@ class Cluster:
         found = self.get("pod", name, namespace=namespace)
         return Pod(found) if found else None
 
-    def ready(self, count=1, instead_of=(), namespace=NAMESPACE, within=90):
+    def ready(self, count=1, instead_of=(), namespace=NAMESPACE, within=90, label=LABEL):
         """Waits until so many pods are there and ready, none of the earlier ones among them."""
         def there():
-            pods = self.pods(namespace)
+            pods = self.pods(namespace, label)
             fresh = {pod.name for pod in pods}.isdisjoint(pod.name for pod in instead_of)
             return pods if fresh and len(pods) == count and all(pod.ready for pod in pods) else None
 
         def problem():
-            return "; ".join(str(pod) for pod in self.pods(namespace)) or "there is no pod"
+            return "; ".join(str(pod) for pod in self.pods(namespace, label)) or "there is no pod"
         return wait_for(there, within, lambda: f"not {count} new pods that are ready: {problem()}")
 
     def logs(self, pod, *words, namespace=NAMESPACE):
@@ -137,6 +144,9 @@ class Cluster:
     def restricted(self, namespace=NAMESPACE):
         """Makes a namespace that takes no pod but restricted ones."""
         must(self.kubectl("create", "namespace", namespace))
+        self.restrict(namespace)
+
+    def restrict(self, namespace):
         level = [f"pod-security.kubernetes.io/{word}=restricted" for word in ["enforce", "warn"]]
         must(self.kubectl("label", "namespace", namespace, *level))
 
@@ -150,7 +160,7 @@ class Pod:
         self.namespace = found["metadata"]["namespace"]
         self.made = found["metadata"]["creationTimestamp"]
         self.going = "deletionTimestamp" in found["metadata"]
-        self.spec, self.phase = found["spec"], status.get("phase")
+        self.spec, self.phase, self.address = found["spec"], status.get("phase"), status.get("podIP")
         container = (status.get("containerStatuses") or [{}])[0]
         self.ready, self.restarts = container.get("ready", False), container.get("restartCount", 0)
         self.state, self.last = container.get("state", {}), container.get("lastState", {})

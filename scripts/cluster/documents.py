@@ -1,4 +1,4 @@
-"""The commands of docs/install.md, as they stand there."""
+"""The commands of a page of the documents, as they stand there."""
 
 import re
 import shlex
@@ -6,14 +6,20 @@ import shlex
 from cluster import Failed, run
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+MARKED = re.compile(r"^<!-- cluster -->\n\n?```sh\n(.*?)^```", re.M | re.S)
 
 
 class Documents:
     """Runs commands in a folder as a shell does, with what the reader fills in."""
 
+    # Commands that were run, of whichever page.
+    done = set()
+
     def __init__(self, page, folder, filled):
-        self.folder, self.filled = folder, filled
-        blocks = FENCE.findall(page.read_text())
+        self.name, self.folder, self.filled = page.name, folder, filled
+        text = page.read_text()
+        self.marked = [line for block in MARKED.findall(text) for line in joined(block)]
+        blocks = FENCE.findall(text)
         self.commands = [line for kind, text in blocks if kind == "sh" for line in joined(text)]
         self.files = {text.split("\n", 1)[0].removeprefix("# "): text for kind, text in blocks if kind == "yaml"}
 
@@ -29,8 +35,9 @@ class Documents:
         """The one command that has all of these parts, or is just this."""
         fitting = [line for line in self.commands if all(part in line for part in parts) and exactly in (None, line)]
         if len(set(fitting)) != 1:
-            raise Failed(f"docs/install.md has {len(fitting)} commands with {exactly or parts}: {fitting}")
+            raise Failed(f"docs/{self.name} has {len(fitting)} commands with {exactly or parts}: {fitting}")
         line = fitting[0]
+        self.done.add(plain(line))
         for placeholder, value in self.filled.items():
             line = line.replace(placeholder, value)
         return line
@@ -49,6 +56,15 @@ class Documents:
         for placeholder, value in self.filled.items():
             text = text.replace(placeholder, value)
         (self.folder / name).write_text(text)
+
+    def left(self):
+        """Commands for a cluster that have not been run."""
+        return [line for line in self.marked if plain(line) not in self.done]
+
+
+def plain(line):
+    """Without the remark at its end, and with its words one space apart."""
+    return " ".join(re.sub(r" # .*", "", line).split())
 
 
 def joined(text):

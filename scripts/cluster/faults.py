@@ -4,7 +4,9 @@ import re
 import time
 
 from beside import PROXY, PROXY_PORT
-from cluster import NAMESPACE, check, wait_for
+from cluster import NAMESPACE, check, must, wait_for
+from documents import Documents
+from house import ROOT
 
 # docs/settings.md: settings that cannot be used.
 UNUSABLE = 3
@@ -43,6 +45,7 @@ class Faults:
             ("each is installed", self.start),
             *each,
             ("those that stay are mended without a restart by hand", self.mended),
+            ("a fault that an upgrade brings leaves the pod from before, and docs/troubleshooting.md finds it", self.by_upgrade),
         ]
 
     def ends(self, fault):
@@ -106,6 +109,25 @@ class Faults:
         (pod,) = self.cluster.pods(self.namespace("proxy"))
         check(pod.restarts == 0, pod)
         return f"{took:.1f} s after the proxy lets it pass"
+
+    def by_upgrade(self):
+        namespace, fault = self.namespace("proxy"), self.faults["key-typo"]
+        (before,) = self.cluster.pods(namespace)
+        key = ["--reuse-values", "--set", f"accessKey={fault.key}"]
+        must(self.cluster.helm("upgrade", "backline", str(self.house.chart), "-n", namespace, *key))
+
+        def crashed():
+            return [pod for pod in self.cluster.pods(namespace) if pod.name != before.name and pod.restarts > 0]
+        wait_for(crashed, 90, lambda: f"no new pod has crashed: {self.cluster.pods(namespace)}")
+        page = Documents(ROOT / "docs/troubleshooting.md", self.house.docs.folder, {"-n backline": f"-n {namespace}"})
+
+        def told():
+            done = must(page.run("--previous"))
+            return re.search(fault.says, done.out)
+        # In the moment of a restart the kubelet has no log to give.
+        wait_for(told, 30, "the page's command does not show what the new pod ended with", every=3)
+        after = self.cluster.pod(before.name, namespace)
+        check(after.ready and after.restarts == before.restarts, after)
 
     def lines(self, pod, *words):
         return self.cluster.logs(pod.name, *words, namespace=pod.namespace).splitlines()

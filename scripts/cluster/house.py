@@ -7,12 +7,14 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from beside import BITBUCKET, BITBUCKET_PORT, Beside
-from cluster import NAMESPACE, Failed, must, wait_for
+from beside import BITBUCKET, BITBUCKET_PORT, GATEWAY, Beside
+from cluster import CLOUD, NAMESPACE, Failed, must, wait_for
 from documents import Documents
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHART = ROOT / "deploy/charts/backline"
+# What Linux keeps of a program's name.
+COMM = 15
 
 
 class House:
@@ -20,6 +22,8 @@ class House:
 
     NEXT = "0.99.0"
     chart = CHART
+    # Whether all groups of checks run.
+    whole = False
 
     def __init__(self, cluster, folder, programs):
         self.cluster, self.folder = cluster, folder
@@ -87,7 +91,7 @@ class House:
         file.write_text(json.dumps(values))
         must(self.cluster.helm("upgrade", "--install", "backline", str(chart), "-n", namespace, "-f", str(file)))
 
-    def values(self, **agent):
+    def values(self, gateway=GATEWAY, **agent):
         """Values of an installation that works, whichever certificate the gateway has."""
         authorities = "".join(path.read_text() for path in [
             self.beside.company.with_suffix(".crt"), self.beside.folder / "bitbucket.crt"])
@@ -96,14 +100,15 @@ class House:
         # Bitbucket's own default, 5 requests a second, is less than a load.
         rate = [{"name": f"GITPROXY_RATE_{word}", "value": "100000"} for word in ["PER_SECOND", "BURST"]]
         agent = {"enabled": True, "connections": [main], "extraEnv": rate} | agent
-        return {"accessKey": self.beside.keys["agent"]["key"], "customCaCert": authorities, "gitproxy": agent}
+        return {"accessKey": self.beside.keys["agent"]["key"], "customCaCert": authorities, "gitproxy": agent,
+                "gateway": {"url": f"https://{gateway}"}}
 
-    def running(self, namespace=NAMESPACE, **agent):
+    def running(self, namespace=NAMESPACE, gateway=GATEWAY, **agent):
         """Installs a release that works, and gives its pods."""
         self.cluster.restricted(namespace)
         token = f"--from-file=token={self.beside.folder / 'bitbucket.token'}"
         must(self.cluster.kubectl("create", "secret", "generic", "bitbucket-token", "-n", namespace, token))
-        self.install(self.values(**agent), namespace)
+        self.install(self.values(gateway, **agent), namespace)
         return self.cluster.ready(agent.get("replicaCount", 1), namespace=namespace)
 
     def gone(self, *what, namespace=NAMESPACE, within=60):
@@ -116,24 +121,25 @@ class House:
     def namespaces(self):
         """Those that are the test's."""
         names = json.loads(must(self.cluster.kubectl("get", "namespaces", "-o", "json")).out)["items"]
-        return [name for name in (it["metadata"]["name"] for it in names) if name.startswith(NAMESPACE)]
+        return [name for name in (it["metadata"]["name"] for it in names) if name.startswith(NAMESPACE) or name == CLOUD]
 
     def leave(self):
         """Takes everything away that a group of checks has made."""
         for name in self.namespaces():
             self.cluster.kubectl("delete", "namespace", name, "--wait=true", "--timeout=120s")
         self.beside.squid("http_access allow all")
+        self.beside.end("nats")
         # A check that failed may have left the gateway as it was not.
         self.beside.end("gateway")
         self.beside.gateway()
         self.beside.certify(self.beside.public)
 
-    def pid(self, pod):
-        """The agent's process id on its node."""
+    def pid(self, pod, program="gitproxy"):
+        """The process id of a pod's program on its node."""
         uid = pod.uid.replace("-", "_")
         # A runtime's group of processes has the pod's id in its name, with either letter.
         script = f"grep -lE '{pod.uid}|{uid}' /proc/[0-9]*/cgroup 2>/dev/null | cut -d/ -f3"
         for pid in self.cluster.node("sh", "-c", script).out.split():
-            if self.cluster.node("cat", f"/proc/{pid}/comm").out.strip() == "gitproxy":
+            if self.cluster.node("cat", f"/proc/{pid}/comm").out.strip() == program[:COMM]:
                 return pid
         raise Failed(f"no process of {pod} is to be found on the node")

@@ -1,8 +1,8 @@
 //! Every block of commands on the pages says who runs it: the test here, a cluster, or nobody, and why not.
 //!
 //! The mark is a comment on the line before the block, which readers do not see: `<!-- run -->`, `<!-- run: PROGRAM … -->` for
-//! the lines that begin with one of these programs, `<!-- cluster -->` for what wants a cluster (`scripts/cluster-test` runs those of
-//! docs/install.md that install the agent; the test here renders the others), `<!-- read: WHY -->`.
+//! the lines that begin with one of these programs, `<!-- cluster -->` for what wants a cluster (`scripts/cluster-test` runs
+//! each of them), `<!-- read: WHY -->`.
 
 mod block;
 mod scene;
