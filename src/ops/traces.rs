@@ -13,7 +13,7 @@ use opentelemetry::trace::{
     Tracer as _, TracerProvider as _,
 };
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
-use opentelemetry_sdk::trace as sdk;
+use opentelemetry_sdk::trace::{self as sdk, IdGenerator as _};
 use tracing::debug;
 
 use super::export::{self, Error, Outlet};
@@ -67,13 +67,9 @@ impl Context {
 
     /// The beginning of a trace that nobody tells of: for its id in the log.
     pub fn fresh() -> Self {
-        let (trace, span) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-        let (_, span) = span.as_u64_pair();
-        Self {
-            trace: TraceId::from_bytes(*trace.as_bytes()),
-            span: SpanId::from_bytes(span.to_be_bytes()),
-            flags: TraceFlags::NOT_SAMPLED,
-        }
+        // Not of the system's own source, which would be asked twice in each call.
+        let ids = sdk::RandomIdGenerator::default();
+        Self { trace: ids.new_trace_id(), span: ids.new_span_id(), flags: TraceFlags::NOT_SAMPLED }
     }
 
     /// The id of the trace: 32 hexadecimal digits.
