@@ -103,6 +103,11 @@ impl Tasks {
         self.end_calls.cancel();
     }
 
+    /// Whether calls in flight are to end.
+    pub fn have_calls_ended(&self) -> bool {
+        self.end_calls.is_cancelled()
+    }
+
     /// Waits until calls in flight are to end.
     pub async fn calls_end(&self) {
         self.end_calls.cancelled().await;

@@ -1,6 +1,7 @@
 //! Ends what is still in flight when the grace is over, with a status instead of a broken connection.
 //!
 //! Unlike the deadline it strikes all calls at once, and only those that somebody still reads: a stalled reader is cut.
+//! What is there goes first, up to a bound: a watch's last message carries the token to go on with, a download has no last one.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -37,6 +38,9 @@ struct Ends {
     /// Dropped when the grace is over.
     inner: Option<Body>,
     over: Pin<Box<dyn Future<Output = ()> + Send>>,
+    tasks: Tasks,
+    /// What may still go once the grace is over, in bytes.
+    left: usize,
     who: &'static str,
 }
 
@@ -71,8 +75,9 @@ where
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let (answer, tasks, who) = (self.inner.call(request), self.tasks.clone(), self.who);
         Box::pin(async move {
+            let ending = tasks.clone();
             let mut over: Pin<Box<dyn Future<Output = ()> + Send>> =
-                Box::pin(async move { tasks.calls_end().await });
+                Box::pin(async move { ending.calls_end().await });
             let answer = tokio::select! {
                 // What is ready goes first.
                 biased;
@@ -81,9 +86,17 @@ where
             };
             Ok(answer.map(|body| match body.is_end_stream() {
                 true => body,
-                false => Body::new(Ends { inner: Some(body), over, who }),
+                false => Body::new(Ends { inner: Some(body), over, tasks, left: LAST_BYTES, who }),
             }))
         })
+    }
+}
+
+impl Ends {
+    /// Gives the rest up.
+    fn end(&mut self) -> Option<Result<Frame<Bytes>, Status>> {
+        self.inner = None;
+        Some(Ok(Frame::trailers(wire::status_trailers(&draining(self.who)))))
     }
 }
 
@@ -96,15 +109,17 @@ impl HttpBody for Ends {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        // What is there goes first: a watch's last message carries the token to go on with.
         if let Poll::Ready(frame) = Pin::new(inner).poll_frame(cx) {
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+            if data > 0 && self.tasks.have_calls_ended() {
+                if self.left == 0 {
+                    return Poll::Ready(self.end());
+                }
+                self.left = self.left.saturating_sub(data);
+            }
             return Poll::Ready(frame);
         }
-        let who = self.who;
-        self.over.as_mut().poll(cx).map(|()| {
-            self.inner = None;
-            Some(Ok(Frame::trailers(wire::status_trailers(&draining(who)))))
-        })
+        self.over.as_mut().poll(cx).map(|()| self.end())
     }
 
     fn is_end_stream(&self) -> bool {
@@ -124,6 +139,9 @@ fn draining(who: &str) -> Status {
     );
     Fault::new(Code::Unavailable, Reason::Draining, message).retry_after(RETRY).into()
 }
+
+/// What a stream may still say once the grace is over, in bytes: a watch its last messages.
+const LAST_BYTES: usize = 64 << 10;
 
 /// Another one, or this one's successor, is there by then.
 const RETRY: Duration = Duration::from_millis(200);
@@ -171,6 +189,45 @@ mod tests {
         tasks.end_calls();
         let rest = body.collect().await.expect("no broken stream");
         assert_eq!(reason(rest.trailers()), DRAINING);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_download_that_never_pauses_ends_as_draining() {
+        let tasks = Tasks::new();
+        let part = || Some(Ok::<_, Status>(Frame::data(Bytes::from_static(&[0; LAST_BYTES / 4]))));
+        let answer = answer(&tasks, move || async move {
+            let parts = tokio_stream::iter(std::iter::from_fn(part));
+            http::Response::new(Body::new(StreamBody::new(parts)))
+        });
+        let mut body = answer.await.into_body();
+        for _ in 0..100 {
+            let frame = body.frame().await.expect("a frame").expect("good");
+            assert!(frame.is_data(), "not before its time");
+        }
+        tasks.end_calls();
+        let mut rest = Vec::new();
+        while let Some(frame) = body.frame().await {
+            rest.push(frame.expect("good"));
+            assert!(rest.len() <= 5, "it goes on");
+        }
+        assert_eq!(reason(rest.last().and_then(Frame::trailers_ref)), DRAINING);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_download_that_is_about_to_end_stays_whole() {
+        let tasks = Tasks::new();
+        let answer = answer(&tasks, || async {
+            let last = Frame::data(Bytes::from_static(&[0; 2 * LAST_BYTES]));
+            let end = Frame::trailers(wire::status_trailers(&Status::ok("")));
+            http::Response::new(Body::new(StreamBody::new(tokio_stream::iter([
+                Ok::<_, Status>(last),
+                Ok(end),
+            ]))))
+        });
+        let body = answer.await.into_body();
+        tasks.end_calls();
+        let rest = body.collect().await.expect("no broken stream");
+        assert_eq!(reason(rest.trailers()).0, Some(Code::Ok));
     }
 
     #[tokio::test(start_paused = true)]
