@@ -11,6 +11,7 @@ mod load;
 mod peers;
 pub(crate) mod program;
 mod rolling;
+mod silence;
 mod storm;
 #[expect(dead_code, reason = "the benchmark uses more of it")]
 mod watches;

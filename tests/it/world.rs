@@ -13,6 +13,7 @@ pub(crate) mod knock;
 pub(crate) mod peers;
 pub(crate) mod plan;
 pub(crate) mod program;
+pub(crate) mod relay;
 pub(crate) mod tls;
 pub(crate) mod wire;
 

@@ -1,13 +1,13 @@
 //! The way to another gateway: one connection, and calls on it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::Uri;
 use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
@@ -19,7 +19,7 @@ use crate::gateway::directory::Upstream;
 use crate::gateway::name::AgentId;
 use crate::ops::{Tasks, causes};
 use crate::proto::{Fault, Reason};
-use crate::tunnel::{self, Body, Channel, Holding};
+use crate::tunnel::{self, Body, Channel, Holding, Pulse};
 
 /// Another gateway.
 pub(super) struct Peer {
@@ -31,6 +31,10 @@ pub(super) struct Peer {
     /// SHA-256 of the certificate that the directory says it has.
     certificate: watch::Sender<String>,
     leaving: AtomicBool,
+    /// Of the last connection: one that was given up in silence stays doubted.
+    pulse: watch::Sender<Pulse>,
+    /// The last attempt to connect has failed.
+    failed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -60,20 +64,24 @@ impl Peer {
         id: &str,
         entry: &Gateway,
         egress: &Egress,
-        options: tunnel::Options,
+        options: &tunnel::Options,
         tasks: &Tasks,
-    ) -> Option<Self> {
+    ) -> Option<Arc<Self>> {
         let uri = Uri::try_from(format!("https://{}/", entry.advertise)).ok()?;
         let connector = egress.connector(Origin::of_uri(&uri).ok()?, Alpn::Http2Only);
-        Some(Self {
+        let peer = Arc::new(Self {
             id: id.to_owned(),
             connector,
-            options,
+            options: tunnel::Options { ping_every: PING, ..options.clone() },
             tasks: tasks.group(),
             link: Mutex::default(),
             certificate: watch::Sender::new(entry.certificate.clone()),
             leaving: AtomicBool::new(entry.leaving),
-        })
+            pulse: watch::Sender::default(),
+            failed: AtomicBool::new(false),
+        });
+        peer.tasks.spawn(regain(Arc::downgrade(&peer)));
+        Some(peer)
     }
 
     /// Takes what the gateway now says of itself.
@@ -92,6 +100,11 @@ impl Peer {
         self.tasks.cut();
     }
 
+    /// Whether it is silent or could not be reached: others are better.
+    fn is_doubted(&self) -> bool {
+        self.failed.load(Ordering::Relaxed) || self.pulse.borrow().is_doubtful()
+    }
+
     async fn channel(&self) -> Result<Channel, Status> {
         // Who comes while another dials waits for that one's outcome.
         let mut link = self.link.lock().await;
@@ -101,8 +114,12 @@ impl Peer {
         if link.failed.is_some_and(|at| at.elapsed() < PAUSE) {
             return Err(away());
         }
-        match timeout(DIAL, self.dial()).await.unwrap_or_else(|_| Err("it takes too long".to_owned())) {
+        let dialled =
+            timeout(DIAL, self.dial()).await.unwrap_or_else(|_| Err("it takes too long".to_owned()));
+        self.failed.store(dialled.is_err(), Ordering::Relaxed);
+        match dialled {
             Ok(channel) => {
+                self.pulse.send_replace(channel.pulse().clone());
                 *link = Link { channel: Some(channel.clone()), failed: None };
                 Ok(channel)
             }
@@ -125,6 +142,19 @@ impl Peer {
         }
         let channel = tunnel::channel(stream, &self.options, &self.tasks).await;
         channel.map_err(|status| status.message().to_owned())
+    }
+}
+
+/// Dials a peer that is doubted and has no connection: a call goes elsewhere where it can, and would not find out that the peer
+/// is well again.
+async fn regain(peer: Weak<Peer>) {
+    loop {
+        sleep(REGAIN).await;
+        let Some(peer) = peer.upgrade() else { return };
+        if peer.is_doubted() {
+            // Why it fails is in the log.
+            let _ = peer.channel().await;
+        }
     }
 }
 
@@ -152,9 +182,10 @@ impl Upstream for Remote {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Its own gateway finds it sick, or is about to leave: others are better.
+    /// Its own gateway finds it sick, is about to leave, or is doubted itself: others are better.
     fn is_sick(&self) -> bool {
-        self.sick.load(Ordering::Relaxed) || self.peer.leaving.load(Ordering::Relaxed)
+        let peer = &self.peer;
+        self.sick.load(Ordering::Relaxed) || peer.leaving.load(Ordering::Relaxed) || peer.is_doubted()
     }
 }
 
@@ -182,3 +213,16 @@ const MISMATCH: &str = "its certificate is not the one that the directory has: l
 const DIAL: Duration = Duration::from_secs(2);
 const ENTRY: Duration = Duration::from_millis(1500);
 const PAUSE: Duration = Duration::from_millis(500);
+/// Shorter than [`tunnel::Options::doubt`]: an idle peer is not a silent one.
+const PING: Duration = Duration::from_secs(1);
+const REGAIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_peer_is_asked_for_a_word_well_before_it_would_be_doubted() {
+        assert!(PING * 2 <= tunnel::Options::default().doubt);
+    }
+}

@@ -159,11 +159,11 @@ impl Shared {
             return;
         }
         let Config { egress, .. } = &self.config;
-        let Some(peer) = Peer::new(id, &entry, egress, self.options.clone(), &self.tasks) else {
+        let Some(peer) = Peer::new(id, &entry, egress, &self.options, &self.tasks) else {
             return self.odd(id, &format!("`{}` is no host:port", entry.advertise));
         };
         info!(gateway = id, name = entry.name, address = entry.advertise, "another gateway is there");
-        known.gateways.insert(id.to_owned(), Gateway { entry, peer: Arc::new(peer), seen: beats });
+        known.gateways.insert(id.to_owned(), Gateway { entry, peer, seen: beats });
         let waiting: Vec<_> = known
             .remote
             .iter()
